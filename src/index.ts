@@ -39,6 +39,7 @@ export {
   write,
 } from './tensor/graph/index.ts';
 export {
+  type EarlyResults,
   evaluate,
   type InputSpec,
   type InputValue,
@@ -55,6 +56,7 @@ export {
   run,
   type Step,
   type StepOptions,
+  type StepOptionsOf,
   step,
   toArray,
   toText,

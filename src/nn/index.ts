@@ -1,4 +1,4 @@
-export { type AllReduceOptions, allReduce, broadcast, type ProcessGroup } from './distributed/index.ts';
+export { type AllReduceOptions, allReduce, broadcast, type ProcessGroup, type Wire } from './distributed/index.ts';
 export {
   Attention,
   BatchNorm,

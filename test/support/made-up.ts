@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll } from 'vitest';
 import { commandLine } from '../../cli/src/command-line.ts';
+import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/index.ts';
+import { openCache } from '../../src/zeroseg/features/cache.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from './check-op.ts';
 import { useDevice } from './device.ts';
@@ -119,6 +121,27 @@ export async function writeClip(folder: string, seed = 1, joint = 8): Promise<vo
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'model.safetensors'), writeSafetensors(clipTensors(seed, joint)));
   await writeFile(join(folder, 'config.json'), JSON.stringify(clipSettings));
+}
+
+/** A cache of squares of 16 pixels, with features of 5 views that a teacher might have found; it takes no GPU. */
+export async function writeCache(folder: string, photos = 8): Promise<void> {
+  const [views, dim, side] = [5, 8, 16];
+  const [mean, std] = [
+    [0.5, 0.5, 0.5],
+    [0.25, 0.25, 0.25],
+  ] as const;
+  const cache = await openCache(nodeFileSystem(folder), {
+    ...{ teacher: 'made-up', weights: 'none', grids: [1, 2], viewSource: 'native', teacherSize: 8, mean, std },
+    ...{ views, dim, studentSize: side },
+  });
+  const random = seeded(photos);
+  const sha = '0'.repeat(16);
+  for (let i = 0; i < photos; i++) {
+    const features = Float32Array.from({ length: views * dim }, () => normal(random));
+    const data = Uint8Array.from({ length: side * side * 3 }, () => random() * 256);
+    await cache.add({ path: `${i}.jpg`, size: 1, mtime: i, hash: sha }, features, { width: side, height: side, data });
+  }
+  await cache.close();
 }
 
 /** The smallest model that has every part. */

@@ -24,6 +24,17 @@ export function processGroup(size: number): readonly ProcessGroup[] {
         const all = (await meet(calls++, rank, values.slice())) as Float64Array[];
         for (let i = 0; i < values.length; i++) values[i] = all.reduce((sum, one) => sum + (one[i] as number), 0);
       },
+      allToAll: async (bytes) => {
+        const all = (await meet(calls++, rank, bytes.slice())) as Uint8Array[];
+        const part = bytes.length / size;
+        const own = new Uint8Array(bytes.length);
+        for (const [from, one] of all.entries()) own.set(one.subarray(rank * part, (rank + 1) * part), from * part);
+        return own;
+      },
+      allGather: async (bytes) => {
+        const all = (await meet(calls++, rank, bytes.slice())) as Uint8Array[];
+        return Uint8Array.from(all.flatMap((one) => [...one]));
+      },
       broadcast: async (bytes) => {
         const [first] = (await meet(calls++, rank, bytes.slice())) as Uint8Array[];
         bytes.set(first as Uint8Array);

@@ -12,6 +12,7 @@ import {
   shortTeacher,
   teacherIdentity,
 } from '@zeroseg/core/internal';
+import type { Wire } from '@zeroseg/core/nn';
 import {
   type CacheReader,
   type ClipSource,
@@ -29,7 +30,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
-import { adapterOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
+import { adapterOf, agreedOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
@@ -72,6 +73,7 @@ export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly sampleEvery?: number;
   readonly watchEvery?: number;
   readonly log?: 'tensorboard';
+  readonly wire?: Wire;
   readonly adapter?: string;
 }
 
@@ -112,6 +114,12 @@ export function trainCommand(context: Context): Command {
         'f32',
         'f16',
       ]),
+    )
+    .addOption(
+      new Option(
+        '--wire <dtype>',
+        "of gradients between mpirun's processes; f16 halves their bytes (default: f32)",
+      ).choices(['f32', 'f16']),
     )
     .option('--checkpoint', 'compute the insides of blocks again for their gradients: less memory, more time')
     .option(
@@ -206,7 +214,11 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       const clip = await validatingClip(options, description);
       if (group) {
         const { rates = [] } = before?.description ?? {};
-        const shared: SharedTraining = { description, rates, statisticsEvery: watchEvery(options) };
+        const shared: SharedTraining = {
+          ...{ description, rates, statisticsEvery: watchEvery(options) },
+          wire: options.wire ?? 'f32',
+          agreed: agreedOf(version, options),
+        };
         await shareJson(group, shared);
       }
       await withDevice(context, adapterOf(options.adapter, group), (device, { abortSignal: signal }) => {
@@ -254,6 +266,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     statisticsEvery: watchEvery(options),
     probe,
     group,
+    wire: options.wire,
     validateScenes: clip && (await sceneValidation(device, clip, description, validation?.scenes ?? 0)),
     newModel: async () => {
       begun = await newModel(device, config, settings.seed, init);
@@ -263,7 +276,10 @@ async function trainOn(device: Device, training: Training): Promise<void> {
   const run = before ? await TrainingRun.resume(before, start) : await TrainingRun.begin(files, start);
   try {
     const words = begun?.words ?? `checkpoint of step ${run.trainer.done}`;
-    if (group) context.terminal.log(`processes: ${group.size}, which share the micro-batches of a step`);
+    if (group) {
+      const wire = options.wire === 'f16' ? '; gradients go between them in f16' : '';
+      context.terminal.log(`processes: ${group.size}, which share the micro-batches of a step${wire}`);
+    }
     describeTraining(context.terminal, run, { words, notes: begun?.notes ?? [], out: options.out, device });
     await trainToTheEnd(device, run, training);
   } finally {

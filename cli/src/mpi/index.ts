@@ -1,4 +1,15 @@
 export { MpiError } from './errors.ts';
 export { launchedBy } from './launcher.ts';
 export type { OpenMpi } from './open-mpi.ts';
-export { adapterOf, bindingNote, endWithOthers, joinMpi, leaveMpi, rankWords, shareJson } from './processes.ts';
+export {
+  type Agreed,
+  adapterOf,
+  agreedOf,
+  bindingNote,
+  endWithOthers,
+  joinMpi,
+  leaveMpi,
+  rankWords,
+  refuseOthers,
+  shareJson,
+} from './processes.ts';

@@ -16,8 +16,8 @@ const THREAD_FUNNELED = 1;
 const EAGER_MILLISECONDS = 50;
 
 interface Pending {
-  /** Holds the memory that MPI reads and writes. */
-  readonly values: ArrayBufferView;
+  /** Hold the memory that MPI reads and writes. */
+  readonly values: ArrayBufferView | readonly ArrayBufferView[];
   readonly request: BigUint64Array;
   readonly resolve: () => void;
 }
@@ -38,6 +38,10 @@ const declarations = {
   MPI_Comm_size: 'int MPI_Comm_size(void *comm, void *size)',
   MPI_Iallreduce:
     'int MPI_Iallreduce(intptr_t send, void *receive, int count, void *type, void *op, void *comm, void *request)',
+  MPI_Ialltoall:
+    'int MPI_Ialltoall(void *send, int count, void *type, void *receive, int received, void *as, void *comm, void *request)',
+  MPI_Iallgather:
+    'int MPI_Iallgather(void *send, int count, void *type, void *receive, int received, void *as, void *comm, void *request)',
   MPI_Ibcast: 'int MPI_Ibcast(void *buffer, int count, void *type, int root, void *comm, void *request)',
   MPI_Ibarrier: 'int MPI_Ibarrier(void *comm, void *request)',
   MPI_Test: 'int MPI_Test(void *request, void *flag, void *status)',
@@ -82,6 +86,14 @@ export class OpenMpi implements ProcessGroup {
     return this.#begin(values, 'MPI_Iallreduce', IN_PLACE, values, values.length, type, sum, world);
   }
 
+  allToAll(bytes: Uint8Array): Promise<Uint8Array> {
+    return this.#gathered('MPI_Ialltoall', bytes, bytes.length / this.size);
+  }
+
+  allGather(bytes: Uint8Array): Promise<Uint8Array> {
+    return this.#gathered('MPI_Iallgather', bytes, bytes.length);
+  }
+
   broadcast(bytes: Uint8Array): Promise<void> {
     return this.#begin(bytes, 'MPI_Ibcast', bytes, bytes.length, this.#mpi.byte, 0, this.#mpi.world);
   }
@@ -106,7 +118,19 @@ export class OpenMpi implements ProcessGroup {
     this.#mpi.call('MPI_Abort', this.#mpi.world, code);
   }
 
-  #begin(values: ArrayBufferView, name: keyof typeof declarations, ...args: unknown[]): Promise<void> {
+  /** What all processes send here, `count` bytes of each. */
+  async #gathered(name: 'MPI_Ialltoall' | 'MPI_Iallgather', sent: Uint8Array, count: number): Promise<Uint8Array> {
+    const { byte, world } = this.#mpi;
+    const received = new Uint8Array(count * this.size);
+    await this.#begin([sent, received], name, sent, count, byte, received, count, byte, world);
+    return received;
+  }
+
+  #begin(
+    values: ArrayBufferView | readonly ArrayBufferView[],
+    name: keyof typeof declarations,
+    ...args: unknown[]
+  ): Promise<void> {
     const request = new BigUint64Array(1);
     this.#mpi.call(name, ...args, request);
     return new Promise((resolve) => {

@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
+import { MpiError } from './errors.ts';
 import { launchedBy } from './launcher.ts';
 import { OpenMpi } from './open-mpi.ts';
 
@@ -95,4 +96,34 @@ export async function shareJson<T>(group: OpenMpi, value: T | undefined): Promis
   const bytes = group.rank === 0 ? own : new Uint8Array(length[0] as number);
   await group.broadcast(bytes);
   return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+/** What a process beside the first goes by: the version of this package, and what the command line says of the work. */
+export interface Agreed {
+  readonly version: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** What must be the same in all processes; where a cache lies and which GPU there is may differ from machine to machine. */
+export function agreedOf(version: string, options: object): Agreed {
+  const { cache: _, adapter: __, ...rest } = options as Record<string, unknown>;
+  return { version, options: rest };
+}
+
+/** @throws {MpiError} where a process has another version, or other options, than the first. */
+export function refuseOthers(command: string, own: Agreed, first: Agreed): void {
+  if (own.version !== first.version) {
+    throw new MpiError(
+      `${command}: this is version ${own.version} of zeroseg, and the first process has ${first.version}; install the same on all machines`,
+    );
+  }
+  const words = (value: unknown): string => (value === undefined ? 'not given' : JSON.stringify(value));
+  for (const name of new Set([...Object.keys(first.options), ...Object.keys(own.options)])) {
+    const [here, there] = [words(own.options[name]), words(first.options[name])];
+    if (here === there) continue;
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new MpiError(
+      `${command}: ${option} is ${here} here and ${there} in the first process; start all of them with the same options`,
+    );
+  }
 }

@@ -1,15 +1,27 @@
 import { pathsHash } from '@zeroseg/core/internal';
+import type { Wire } from '@zeroseg/core/nn';
 import { cachedData, type RateChange, readCache, type TrainingStart, trainAlong } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem } from '../files/index.ts';
-import { adapterOf, endWithOthers, MpiError, type OpenMpi, shareJson } from '../mpi/index.ts';
+import {
+  type Agreed,
+  adapterOf,
+  agreedOf,
+  endWithOthers,
+  MpiError,
+  type OpenMpi,
+  refuseOthers,
+  shareJson,
+} from '../mpi/index.ts';
 import { newModel } from '../runs/index.ts';
-import { type Context, quietTerminal, withDevice } from '../shell/index.ts';
+import { type Context, quietTerminal, version, withDevice } from '../shell/index.ts';
 
 /** What the first process tells the others of a training. */
 export interface SharedTraining {
   readonly description: TrainingStart['description'];
   readonly rates: readonly RateChange[];
   readonly statisticsEvery: number;
+  readonly wire: Wire;
+  readonly agreed: Agreed;
 }
 
 /**
@@ -21,7 +33,8 @@ export async function trainAlongCache(
   group: OpenMpi,
   options: { readonly cache?: string | undefined; readonly adapter?: string | undefined },
 ): Promise<void> {
-  const { description, ...rest } = await shareJson<SharedTraining>(group, undefined);
+  const { description, agreed, ...rest } = await shareJson<SharedTraining>(group, undefined);
+  refuseOthers('train', agreedOf(version, options), agreed);
   const { cache: told, config, settings } = description;
   const folder = options.cache ?? told.folder;
   const cache = await readCache(nodeFileSystem(folder));

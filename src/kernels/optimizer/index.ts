@@ -5,5 +5,6 @@ export { moveAverage } from './average.ts';
 export { BLOCK, blockWord, clipGradients } from './clip.ts';
 export { lion } from './lion.ts';
 export { muonDirection, muonUpdate } from './muon.ts';
+export { PACKED_WORDS, packHalves } from './pack-halves.ts';
 export { rmsProp, rmsPropMomentum } from './rms-prop.ts';
 export { sgd, sgdMomentum } from './sgd.ts';

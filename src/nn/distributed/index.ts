@@ -1,2 +1,4 @@
-export { type AllReduceOptions, allReduce, broadcast } from './all-reduce.ts';
+export { packHalves } from '../../kernels/optimizer/index.ts';
+export { type AllReduceOptions, allReduce, broadcast, type Wire } from './all-reduce.ts';
+export { gatherBytes } from './gather.ts';
 export type { ProcessGroup } from './process-group.ts';

@@ -54,6 +54,8 @@ export interface FlatParameters {
 export interface FlatParametersOptions {
   /** The largest flat buffer, in bytes. Default: 128 MiB, or what the device can bind at once. */
   readonly bufferBytes?: number;
+  /** The most bytes of gradients that are added to their sums at once, and that processes then sum at once. Default: 16 MiB. */
+  readonly bucketBytes?: number;
   /** Which parameters weight decay applies to. Default: those with more than one axis. */
   readonly decays?: (name: string, parameter: Tensor) => boolean;
 }
@@ -77,7 +79,7 @@ const ALIGNMENT = 2 * BLOCK * 4;
 export function flattenParameters(
   device: Device,
   named: Iterable<readonly [string, Tensor]>,
-  { bufferBytes, decays = (_, parameter) => parameter.shape.length > 1 }: FlatParametersOptions = {},
+  { bufferBytes, bucketBytes = BUCKET_BYTES, decays = (_, parameter) => parameter.shape.length > 1 }: FlatParametersOptions = {},
 ): FlatParameters {
   const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
   const parameters: FlatParameter[] = [];
@@ -97,7 +99,7 @@ export function flattenParameters(
     const buffer = sizes.length - 1;
     const offset = sizes[buffer] as number;
     const last = buckets.at(-1);
-    if (last?.buffer !== buffer || last.floats * 4 + bytes > BUCKET_BYTES)
+    if (last?.buffer !== buffer || last.floats * 4 + bytes > bucketBytes)
       buckets.push({ buffer, offset, floats: bytes / 4 });
     else last.floats += bytes / 4;
     parameters.push({ name, tensor, buffer, offset, decays: decays(name, tensor), bucket: buckets.length - 1 });

@@ -4,6 +4,7 @@ import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts
 import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
 import type { Check } from './check/check-mode.ts';
+import type { EarlyReads } from './early-reads.ts';
 import { collect, schedule, writes, writesVariable } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import { shared } from './on-demand.ts';
@@ -28,9 +29,21 @@ export interface StepOptions {
   readonly time?: boolean;
 }
 
+/** What a step returns to those who read some of it before its end. */
+export interface EarlyResults<R extends Results> {
+  readonly results: R;
+  /** The values of the tensors that the option `readEarly` names, in their order. */
+  readonly early: readonly Promise<HostArray>[];
+}
+
 /** A recording with memory. Call it with its inputs to run it: no allocation, no code of the body. */
 export interface Step<I extends string = string, R extends Results = Results> extends Disposable {
   (inputs: { readonly [K in I]: InputValue }): R;
+  /**
+   * Calls the step and reads the tensors that its option `readEarly` names, each as soon as it has its last value, while the GPU goes on with
+   * the rest.
+   */
+  readEarly(inputs: { readonly [K in I]: InputValue }): EarlyResults<R>;
   /** Bytes of GPU memory. */
   readonly memory: MemoryUse;
   readonly launches: readonly Launch[];
@@ -39,6 +52,15 @@ export interface Step<I extends string = string, R extends Results = Results> ex
   /** The launches as a table: label, grid, bytes, slots. */
   toString(): string;
   dispose(): void;
+}
+
+/** Options of a step whose results are `R`. */
+export interface StepOptionsOf<R extends Results> extends StepOptions {
+  /**
+   * Which tensors a call of `readEarly` reads before the step is done: results, or variables that it writes, such as sums of gradients, whose
+   * reduction over processes begins while the backward pass still runs. They must be written by launches of the step.
+   */
+  readonly readEarly?: ((results: R) => readonly Tensor[]) | undefined;
 }
 
 /**
@@ -63,7 +85,7 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
   device: Device,
   inputs: I,
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
-  options: StepOptions = {},
+  options: StepOptionsOf<NoInfer<R>> = {},
 ): Promise<Step<Extract<keyof I, string>, R>> {
   return awaitable(makeStep(device, inputs, body, options));
 }
@@ -71,6 +93,7 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
 // Loaded when asked for: a page that does neither does not carry them.
 const checkMode = () => import('./check/check-mode.ts');
 const timers = () => import('./timer.ts');
+const earlyReads = () => import('./early-reads.ts');
 
 /** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
 function awaitable<T>(promise: Promise<T>): Promise<T> {
@@ -81,7 +104,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   device: Device,
   inputs: I,
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
-  options: StepOptions,
+  options: StepOptionsOf<R>,
 ): Promise<Step<Extract<keyof I, string>, R>> {
   device.check();
   const name = options.name ?? 'step';
@@ -114,9 +137,12 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   const program = await StepProgram.build(device, launches, returnedRoots, inputRoots);
   let check: Check | undefined;
   let timer: Timer | undefined;
+  let early: EarlyReads | undefined;
   try {
     if (options.check) check = await (await checkMode()).Check.make(name, program, shared);
     if (options.time) timer = await (await timers()).Timer.make(device, program, shared);
+    const first = options.readEarly?.(results);
+    if (first) early = new (await earlyReads()).EarlyReads(name, program, first, shared);
   } catch (error) {
     check?.dispose();
     program.dispose();
@@ -143,7 +169,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
 
-  const call = (values: Readonly<Record<string, InputValue>>): R => {
+  const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads): EarlyResults<R> => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     program.verify(name);
@@ -173,8 +199,9 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
           if (root.outcome === outcome) root.outcome = undefined;
         });
       }
-      return final;
+      return { results: final, early: [] };
     }
+    if (read) return { results: final, early: read.run(device, encoder, name) };
     if (timer) timer.encode(encoder);
     else {
       const pass = encoder.beginComputePass({ label: name });
@@ -182,7 +209,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
       pass.end();
     }
     device.gpu.queue.submit([encoder.finish()]);
-    return final;
+    return { results: final, early: [] };
   };
   const dispose = () => {
     if (disposed) return;
@@ -195,7 +222,14 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     for (const output of outputs.values()) output.storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);
-  return Object.assign(call, {
+  return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values).results, {
+    readEarly: (values: Readonly<Record<string, InputValue>>) => {
+      if (!early || check || timer)
+        throw new StepError(
+          `${name}: make the step with { readEarly }, and without check and time, to read before its end`,
+        );
+      return call(values, early);
+    },
     memory: program.memory,
     launches: program.launches,
     times: async () => {

@@ -1,4 +1,4 @@
-import type { ProcessGroup } from '../../nn/distributed/index.ts';
+import type { ProcessGroup, Wire } from '../../nn/distributed/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { GroupingStatistics } from './grouping-statistics.ts';
 
@@ -34,6 +34,8 @@ export interface TrainerOptions {
    * and reports are those of one process but for the order in which gradients are added up. All make the same calls.
    */
   readonly group?: ProcessGroup | undefined;
+  /** What gradients are rounded to on their way between processes: see `allReduce`. Default: f32. */
+  readonly wire?: Wire | undefined;
 }
 
 /** From the step after `after` on, the learning rate follows its schedule from another peak. */

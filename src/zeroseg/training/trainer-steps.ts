@@ -1,4 +1,5 @@
-import type { Device } from '../../gpu/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
+import { allReduce, type ProcessGroup, packHalves, type Wire } from '../../nn/distributed/index.ts';
 import { parameters, sharedWeights } from '../../nn/layers/index.ts';
 import { AdamW, WeightAverage } from '../../nn/optimizer/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
@@ -26,6 +27,8 @@ export interface Compiled {
   /** Of the setting `ema`, and the model over it. */
   readonly average: WeightAverage | undefined;
   readonly evaluated: ZeroSeg;
+  /** Of a step that is shared: what gradients are rounded to between processes. */
+  readonly wire: Wire;
 }
 
 /** Packs the model's parameters, records and plans the steps. */
@@ -33,7 +36,11 @@ export async function compile(
   device: Device,
   model: ZeroSeg,
   settings: TrainSettings,
-  { isMeasured, isShared }: { readonly isMeasured: boolean; readonly isShared: boolean },
+  {
+    isMeasured,
+    isShared,
+    wire = 'f32',
+  }: { readonly isMeasured: boolean; readonly isShared: boolean; readonly wire?: Wire | undefined },
 ): Promise<Compiled> {
   const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad, ema } = settings;
   const clipping = clip_grad > 0 ? { maxNorm: clip_grad } : {};
@@ -64,9 +71,9 @@ export async function compile(
         const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
         if (whole) return { ...terms, norm: update(() => optimizer.update(gradients, hyper), inputs) };
         optimizer.accumulate(gradients, micro / batch);
-        return terms;
+        return isShared && wire === 'f16' ? { ...terms, ...packed(optimizer) } : terms;
       },
-      { name: 'train' },
+      { name: 'train', ...(isShared && { readEarly: (results: Pass) => sentBy(results, optimizer, wire) }) },
     )) as Forward;
     const apply = whole
       ? undefined
@@ -76,13 +83,36 @@ export async function compile(
           ({ hyper, ...inputs }) => ({ norm: update(() => optimizer.apply(hyper), inputs) }),
           { name: 'update' },
         )) as Apply);
-    return { model, settings, optimizer, forward, apply, average, evaluated };
+    return { model, settings, optimizer, forward, apply, average, evaluated, wire };
   } catch (error) {
     forward?.dispose();
     average?.dispose();
     optimizer.dispose();
     throw error;
   }
+}
+
+const PACKED = 'packed.';
+
+/** Sums of gradients as they go to other processes, by the number of their bucket. */
+function packed(optimizer: AdamW): Record<`${typeof PACKED}${string}`, Tensor> {
+  return Object.fromEntries(optimizer.gradientBuckets().map((bucket, i) => [`${PACKED}${i}`, packHalves(bucket)]));
+}
+
+/** What is read of a pass while it runs, in the order in which a backward pass has it. */
+function sentBy(results: Pass, optimizer: AdamW, wire: Wire): Tensor[] {
+  const buckets = optimizer.gradientBuckets();
+  return wire === 'f32' ? [...buckets] : buckets.map((_, i) => results[`${PACKED}${i}`] as Tensor);
+}
+
+/** Runs the last micro-batch of a step, and sums the gradients of all processes, bucket by bucket, while it runs. */
+export function lastPass(
+  { forward, optimizer, wire }: Compiled,
+  group: ProcessGroup,
+  inputs: Parameters<Forward>[0],
+): { readonly pass: Pass; readonly summed: Promise<void> } {
+  const { results: pass, early } = forward.readEarly(inputs);
+  return { pass, summed: heard(allReduce(group, optimizer.gradientBuckets(), { early, wire })) };
 }
 
 export function groupingSizes(config: ZeroSegConfig): GroupingSizes {

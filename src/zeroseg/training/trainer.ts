@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, heard } from '../../gpu/index.ts';
-import { allReduce, broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
+import { broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
 import { parameters } from '../../nn/layers/index.ts';
 import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Launch, Tensor } from '../../tensor/graph/index.ts';
@@ -15,7 +15,15 @@ import { type GroupingTensors, type GroupingValues, groupingStatistics } from '.
 import { checkSettings, plannedSteps, type TrainSettings } from './settings.ts';
 import { groupOf, partsOf, type StepFindings, shareFindings } from './share.ts';
 import type { Probe, RateChange, StepReport, TrainerOptions } from './trainer-options.ts';
-import { type Apply, type Batch, type Compiled, compile, groupingSizes, readGrouping } from './trainer-steps.ts';
+import {
+  type Apply,
+  type Batch,
+  type Compiled,
+  compile,
+  groupingSizes,
+  lastPass,
+  readGrouping,
+} from './trainer-steps.ts';
 import { TERM } from './training-pass.ts';
 
 /** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
@@ -100,7 +108,10 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const isMeasured = (options.statisticsEvery ?? STATISTICS_EVERY) > 0;
     const group = groupOf(options);
     partsOf(settings, group);
-    const compiled = await compile(device, model, settings, { isMeasured, isShared: group !== undefined });
+    const compiled = await compile(device, model, settings, {
+      ...{ isMeasured, isShared: group !== undefined },
+      wire: options.wire,
+    });
     return new Trainer(device, data, compiled, options);
   }
 
@@ -201,9 +212,13 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
+    let summed: Promise<void> | undefined;
     for (let part = 0; part < this.#parts.length; part++) {
       await losses[part - AHEAD];
-      const pass = forward({ ...(await source.take()), scale, hyper, ...(apply ? undefined : rest) } as ForwardInputs);
+      const inputs = { ...(await source.take()), scale, hyper, ...(apply ? undefined : rest) } as ForwardInputs;
+      const last = this.#group && part === this.#parts.length - 1 && lastPass(this.#compiled, this.#group, inputs);
+      const pass = last ? last.pass : forward(inputs);
+      if (last) summed = last.summed;
       source.fill();
       norm = pass.norm;
       const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
@@ -211,7 +226,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       // The maps are a hundred times what the losses are: they are read only where they are due.
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
-    if (this.#group) await allReduce(this.#group, this.optimizer.gradientSums());
+    await summed;
     norm ??= (apply as Apply)({ hyper, ...rest } as ApplyInputs).norm;
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),

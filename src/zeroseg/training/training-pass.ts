@@ -11,6 +11,8 @@ export type Pass = Partial<GroupingTensors> & {
   readonly loss: Tensor;
   readonly norm?: Tensor;
   readonly [term: `${typeof TERM}${string}`]: Tensor;
+  /** Gradients as they go to other processes: see `trainer-steps.ts`. */
+  readonly [packed: `packed.${string}`]: Tensor;
 };
 export const TERM = 'term.';
 

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeCache, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const zeroseg = useCommandLine();
@@ -16,10 +16,7 @@ beforeAll(async () => {
   await writePhotos(at('photos'), 8);
   await writeClip(at('clip'));
   await writeConfig(at('small.json'));
-  const made = await zeroseg(
-    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
-  );
-  expect(made.code, made.err).toBe(0);
+  await writeCache(at('cache'));
 });
 
 interface Ended {

@@ -4,7 +4,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { launchedBy } from '../../../cli/src/mpi/launcher.ts';
 import { OpenMpi } from '../../../cli/src/mpi/open-mpi.ts';
-import { adapterOf, leaveMpi } from '../../../cli/src/mpi/processes.ts';
+import { adapterOf, agreedOf, leaveMpi, refuseOthers } from '../../../cli/src/mpi/processes.ts';
 import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
@@ -41,6 +41,18 @@ it('takes the adapter of its number on the machine', () => {
   expect(adapterOf('one, two', { localRank: 3 })).toBe('two');
   expect(adapterOf('one, two', undefined)).toBe('one, two');
   expect(adapterOf(undefined, { localRank: 1 })).toBeUndefined();
+});
+
+it('refuses processes of another version, or with other options', () => {
+  const first = agreedOf('1.0.0', { steps: 5, cache: 'here', adapter: 'a', wire: 'f16' });
+  refuseOthers('train', agreedOf('1.0.0', { steps: 5, cache: 'there', wire: 'f16' }), first);
+  expect(() => refuseOthers('train', agreedOf('1.1.0', { steps: 5 }), first)).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: train: this is version 1.1.0 of zeroseg, and the first process has 1.0.0; install the same on all machines]`,
+  );
+  const own = agreedOf('1.0.0', { steps: 5, wire: 'f16', baseLr: 0.1 });
+  expect(() => refuseOthers('train', own, first)).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: train: --base-lr is 0.1 here and not given in the first process; start all of them with the same options]`,
+  );
 });
 
 it('says which library is missing, and leaves nothing where it has not joined', async () => {

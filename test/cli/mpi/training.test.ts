@@ -1,10 +1,10 @@
 /** `mpirun -n 2 zeroseg train`, in processes of their own. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeCache, writeConfig } from '../../support/made-up.ts';
 import { hasMpirun, mpirun, processOfRank } from '../../support/mpirun.ts';
 import { buildProgram } from '../../support/programs.ts';
 
@@ -16,13 +16,8 @@ const args = ['train', '--cache', at('cache'), '--config', at('small.json'), '--
 const untuned = { XDG_CACHE_HOME: at('no-tuning') };
 
 beforeAll(async () => {
-  await writePhotos(at('photos'), 8);
-  await writeClip(at('clip'));
   await writeConfig(at('small.json'));
-  const made = await zeroseg(
-    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
-  );
-  expect(made.code, made.err).toBe(0);
+  await writeCache(at('cache'));
 });
 
 interface Line {
@@ -83,4 +78,37 @@ test.skipIf(!hasMpirun)('what goes wrong is said once', async () => {
   expect(`${out}${err}`.match(/zeroseg: .*/g)).toEqual([
     "zeroseg: training: a batch of 4 in micro-batches of 4 is no work for 2 processes; choose a 'micro' that divides the batch, of at most 2, or a larger batch",
   ]);
+});
+
+test.skipIf(!hasMpirun)('gradients in f16 train nearly the same, and every process is told so alike', async () => {
+  const steps = ['--steps', '6', '--out'];
+  const job = await mpirun(2, [program, ...args, ...steps, at('half'), '--wire', 'f16'], { env: untuned });
+  expect(job.code, job.err).toBe(0);
+  expect(job.out).toContain('processes: 2, which share the micro-batches of a step; gradients go between them in f16');
+  const [half, alone] = [await metrics('half'), await metrics('whole')];
+  const off = half.map(({ loss }, i) => Math.abs(loss / (alone[i] as Line).loss - 1));
+  expect(off).toHaveLength(6);
+  expect(Math.max(...off)).toBeLessThan(1e-3);
+  expect(Math.max(...off)).toBeGreaterThan(0);
+});
+
+test.skipIf(!hasMpirun)('a process with other options, another cache or another version is refused', async () => {
+  await writeCache(at('other'), 7);
+  const command = [...args, '--steps', '2', '--out', at('refused')];
+  const words = async (others: readonly string[]) => {
+    const { code, err } = await mpirun(1, [program, ...command, ':', '-n', '1', process.execPath, program, ...others]);
+    expect(code).toBe(1);
+    return err.match(/zeroseg: .*/g)?.map((line) => line.replaceAll(base, 'BASE'));
+  };
+  expect(await words(command.with(-3, '3'))).toMatchInlineSnapshot(`
+    [
+      "zeroseg: rank 1: train: --steps is 3 here and 2 in the first process; start all of them with the same options",
+    ]
+  `);
+  expect(await words(command.with(2, at('other')))).toMatchInlineSnapshot(`
+    [
+      "zeroseg: rank 1: train: --cache BASE/other: it is not the cache that the first process trains on (7 photos here, 8 there); copy that one to this machine",
+    ]
+  `);
+  expect(await readdir(at('refused')).catch(() => [])).not.toContain('model.safetensors');
 });

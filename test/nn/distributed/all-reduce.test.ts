@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
+import { mean } from '../../../src/kernels/axis/reduce.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { square } from '../../../src/kernels/elementwise/index.ts';
+import { packHalves } from '../../../src/kernels/optimizer/pack-halves.ts';
+import { freeParameters, Linear, newWeights, parameters } from '../../../src/nn/layers/index.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { allReduce, broadcast } from '../../../src/nn/distributed/all-reduce.ts';
 import type { ProcessGroup } from '../../../src/nn/distributed/process-group.ts';
 import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/index.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
 import { processGroup } from '../../support/process-group.ts';
@@ -34,6 +42,83 @@ it('allReduce: every process gets the sums, of whole buckets and of the last one
   }
 });
 
+it('allReduce in f16: blocks of 64 values of any size keep 11 bits, are summed in f32, and are the same in every process', async () => {
+  // From 2^-100 to 2^100 by block, and zeros; the last block is not whole.
+  const at = (rank: number) => (i: number) =>
+    i < 64 ? 0 : Math.sin(i * 3 + rank) * 2 ** (Math.floor(i / 64) * 40 - 180);
+  const n = 500;
+  for (const bucketBytes of [256, 768, 1 << 20]) {
+    const groups = processGroup(3);
+    const own = groups.map(({ rank }) => filled(n, at(rank)));
+    await Promise.all(
+      groups.map((group, rank) => allReduce(group, [own[rank] as Tensor], { bucketBytes, wire: 'f16' })),
+    );
+    const [first, ...others] = (await readAll(own)) as Float32Array[];
+    own.forEach(free);
+    for (const other of others) expect(other).toEqual(first);
+    let worst = 0;
+    for (let i = 0; i < n; i++) {
+      const wanted = [0, 1, 2].reduce((sum, rank) => sum + Math.fround(at(rank)(i)), 0);
+      const largest = 3 * 2 ** (Math.floor(i / 64) * 40 - 180);
+      worst = Math.max(worst, Math.abs((first?.[i] as number) - wanted) / largest);
+    }
+    expect(worst).toBeLessThan(2 ** -11);
+    expect(worst).toBeGreaterThan(0);
+  }
+});
+
+it('allReduce in f16: what is not finite in one process is not a number in its block in all, and nowhere else', async () => {
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const groups = processGroup(2);
+    const own = groups.map(({ rank }) => filled(192, (i) => (rank === 1 && i === 70 ? bad : 1)));
+    await Promise.all(groups.map((group, rank) => allReduce(group, [own[rank] as Tensor], { wire: 'f16' })));
+    const wanted = Float32Array.from({ length: 192 }, (_, i) => (i >= 64 && i < 128 ? Number.NaN : 2));
+    for (const values of await readAll(own)) expect(values).toEqual(wanted);
+    own.forEach(free);
+  }
+});
+
+it('sums gradients while the backward pass of a step still runs, bucket by bucket', async () => {
+  const groups = processGroup(2);
+  const trained = await Promise.all(
+    groups.map(async (group, rank) => {
+      const sums: Float32Array[][] = [];
+      for (const wire of ['f32', 'f16'] as const) {
+        const layers = [1, 2, 3].map((seed) => new Linear(newWeights(device.current, seed), 16, 16));
+        const optimizer = new SGD(device.current, parameters(layers), { bucketBytes: 2048 });
+        using pass = await step(
+          device.current,
+          { x: [4, 16] },
+          ({ x }) => {
+            const y = layers.reduce((value, layer) => layer.forward(value), x);
+            optimizer.accumulate(gradients(mean(square(y)), optimizer.parameters), 0.5);
+            return wire === 'f16' ? optimizer.gradientBuckets().map(packHalves) : [];
+          },
+          { readEarly: (packed) => (wire === 'f16' ? packed : optimizer.gradientBuckets()) },
+        );
+        const buckets = optimizer.gradientBuckets();
+        expect(buckets.length).toBeGreaterThan(2);
+        const { early } = pass.readEarly({ x: Float32Array.from({ length: 64 }, (_, i) => Math.sin(i + 64 * rank)) });
+        await allReduce(group, buckets, { early, wire });
+        sums.push((await readAll(optimizer.gradientSums())) as Float32Array[]);
+        optimizer.dispose();
+        freeParameters(layers);
+      }
+      return sums;
+    }),
+  );
+  const [exact, rounded] = trained[0] as [Float32Array[], Float32Array[]];
+  const [others, othersRounded] = trained[1] as [Float32Array[], Float32Array[]];
+  expect(others).toEqual(exact);
+  expect(othersRounded).toEqual(rounded);
+  const [first, second] = [exact[0], rounded[0]] as [Float32Array, Float32Array];
+  expect(first.some((value) => value !== 0)).toBe(true);
+  const largest = Math.max(...first.map(Math.abs));
+  expect(Math.max(...first.map((value, i) => Math.abs(value - (second[i] as number)))) / largest).toBeLessThan(
+    2 ** -10,
+  );
+});
+
 it('broadcast: every process gets what the first has', async () => {
   for (const [first, second] of await inThree((group, own) => broadcast(group, own))) {
     expect(first).toEqual(Float32Array.from({ length: 201 }, (_, i) => i));
@@ -51,6 +136,12 @@ it('sums nothing where a process is alone, and refuses what cannot be written', 
   await expect(allReduce(alone, [own, constant])).rejects.toThrowErrorMatchingInlineSnapshot(
     `[StepError: allReduce: tensor 1 is no f32 variable; give optimizer.gradientSums(), or what variable() made]`,
   );
+  await expect(allReduce(alone, [own], { wire: 'f8' as 'f16' })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: allReduce: wire must be f32 or f16; it is f8]`,
+  );
+  await expect(allReduce(alone, [own], { early: [] })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: allReduce: early has 0 values for 1 tensors; give one for each, in their order]`,
+  );
   await expect(allReduce(alone, [own], { bucketBytes: 4 })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[ArgumentError: allReduce: bucketBytes must be 256 or more; it is 4]`,
   );
@@ -64,7 +155,10 @@ it('what goes wrong in the group is thrown', async () => {
     size: 2,
     allReduce: () => Promise.reject(new Error('gone')),
     broadcast: () => Promise.reject(new Error('gone')),
+    allToAll: () => Promise.reject(new Error('gone')),
+    allGather: () => Promise.reject(new Error('gone')),
   };
   await expect(allReduce(group, [own], { bucketBytes: 256 })).rejects.toThrow('gone');
+  await expect(allReduce(group, [own], { bucketBytes: 256, wire: 'f16' })).rejects.toThrow('gone');
   free(own);
 });

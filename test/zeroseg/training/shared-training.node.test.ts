@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
+import type { Wire } from '../../../src/nn/distributed/all-reduce.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
@@ -28,12 +29,19 @@ interface Trained {
 }
 
 /** Trains in so many processes. Those beside the first begin with other weights, and are asked for nothing. */
-async function train(size: number, work: (trainer: Trainer, rank: number) => void = () => undefined) {
+async function train(
+  size: number,
+  work: (trainer: Trainer, rank: number) => void = () => undefined,
+  wire?: Wire,
+): Promise<Trained[]> {
   const groups = size === 1 ? [undefined] : processGroup(size);
   return Promise.all(
     groups.map(async (group, rank): Promise<Trained> => {
       const model = new ZeroSeg(newWeights(device.current, 1 + rank), config);
-      using trainer = await Trainer.create(device.current, model, data, settings, { group, statisticsEvery: 2 });
+      using trainer = await Trainer.create(device.current, model, data, settings, {
+        ...{ group, wire },
+        statisticsEvery: 2,
+      });
       await trainer.synchronise();
       const reports: StepReport[] = [];
       for await (const report of trainer.run()) {
@@ -80,6 +88,15 @@ it('processes that share micro-batches train as one, also where one has more of 
   }
   expect(both[1]?.weights).toEqual(both[0]?.weights);
   expect(both[1]?.reports.map(numbers)).toEqual(both[0]?.reports.map(numbers));
+});
+
+it('gradients in f16 between processes: losses near those of f32, and the same weights in all', async () => {
+  const [alone] = (await train(1)) as [Trained];
+  const [first, second] = (await train(2, undefined, 'f16')) as [Trained, Trained];
+  const off = first.reports.map(({ loss }, i) => Math.abs(loss / (alone.reports[i] as StepReport).loss - 1));
+  expect(Math.max(...off)).toBeLessThan(1e-3);
+  expect(first.weights).not.toEqual(alone.weights);
+  expect(second.weights).toEqual(first.weights);
 });
 
 it('one that is asked to stop stops all of them after the same step', async () => {

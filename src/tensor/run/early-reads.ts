@@ -1,0 +1,83 @@
+import type { Device, GPUCommandEncoder } from '../../gpu/index.ts';
+import { memoryOf, type Tensor } from '../graph/index.ts';
+import type { HostArray } from '../values/index.ts';
+import type { Shared } from './on-demand.ts';
+import type { StepProgram } from './step-program.ts';
+
+/** Tensors that have their values before launch `end`. */
+interface Part {
+  readonly end: number;
+  readonly tensors: readonly number[];
+}
+
+/**
+ * Reads tensors of a program as soon as the launch that writes them last has run. A read ends when the GPU has done what was submitted
+ * before it and with it, so a call is cut into as many submissions as there are moments at which something is to be read.
+ */
+export class EarlyReads {
+  readonly #program: StepProgram;
+  readonly #tensors: readonly Tensor[];
+  readonly #hostArray: Shared['hostArray'];
+  readonly #parts: readonly Part[];
+
+  constructor(
+    name: string,
+    program: StepProgram,
+    tensors: readonly Tensor[],
+    { StepError, hostArray, writes }: Shared,
+  ) {
+    this.#program = program;
+    this.#tensors = tensors;
+    this.#hostArray = hostArray;
+    const parts = new Map<number, number[]>();
+    tensors.forEach(({ storage, size }, i) => {
+      const [from, to] = [storage.rootOffset, storage.rootOffset + storage.bytes];
+      const last = program.launches.findLastIndex((launch) =>
+        launch.tensors.some(
+          ({ storage: other }, at) =>
+            other.root === storage.root &&
+            other.rootOffset < to &&
+            other.rootOffset + other.bytes > from &&
+            writes(launch, at),
+        ),
+      );
+      if (last < 0 || size === 0) {
+        throw new StepError(
+          `${name}: readEarly: tensor ${i} is written by no launch of this step; read it with read()`,
+        );
+      }
+      parts.set(last + 1, [...(parts.get(last + 1) ?? []), i]);
+    });
+    this.#parts = [...parts].map(([end, own]) => ({ end, tensors: own })).sort((a, b) => a.end - b.end);
+  }
+
+  /** Gives the GPU the whole program, behind what is in `encoder`. The values come in the order of the tensors. */
+  run(device: Device, encoder: GPUCommandEncoder, label: string): Promise<HostArray>[] {
+    const values = new Array<Promise<HostArray>>(this.#tensors.length);
+    let from = 0;
+    const encode = (to: number): void => {
+      const pass = encoder.beginComputePass({ label });
+      this.#program.encode(pass, from, to);
+      pass.end();
+      from = to;
+    };
+    for (const { end, tensors } of this.#parts) {
+      encode(end);
+      const ranges = tensors.map((i) => {
+        const { storage } = this.#tensors[i] as Tensor;
+        const memory = storage.root.kind === 'variable' ? memoryOf(storage) : this.#program.memoryOf(storage);
+        return { ...(memory as { buffer: never; offset: number }), bytes: storage.bytes };
+      });
+      const read = device.readBack(encoder, ranges);
+      tensors.forEach((i, at) => {
+        values[i] = read.then((bytes) => this.#hostArray(this.#tensors[i] as Tensor, bytes[at] as ArrayBuffer));
+        // Whoever waits for it hears of it.
+        values[i].catch(() => undefined);
+      });
+      encoder = device.gpu.createCommandEncoder({ label });
+    }
+    if (from < this.#program.launches.length) encode(this.#program.launches.length);
+    device.gpu.queue.submit([encoder.finish()]);
+    return values;
+  }
+}
