@@ -11,6 +11,7 @@ import {
 import { Command, InvalidArgumentError } from 'commander';
 import { EvaluationFolder, resultTable } from '../evaluations/index.ts';
 import { recordText, writeNamedFile } from '../files/index.ts';
+import { adapterOf, agree, bindingNote, endWithOthers, joinMpi } from '../mpi/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import { classColours, shortList } from '../segments/index.ts';
 import {
@@ -36,11 +37,13 @@ import {
   Progress,
   parseSynonyms,
   printLines,
+  quietTerminal,
   readColours,
   seedRange,
   tellImagery,
   tellUnknown,
   UsageError,
+  version,
   wholeNumber,
   withDevice,
   withNaming,
@@ -114,7 +117,13 @@ export function evalCommand(context: Context): Command {
     .action((options: EvalArguments) => evalModel(context, options));
 }
 
-async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
+async function evalModel(asked: Context, chosen: EvalArguments): Promise<void> {
+  const group = await joinMpi();
+  // Of several processes the first counts, tells and writes.
+  const isFirst = !group || group.rank === 0;
+  const given = isFirst ? asked : { ...asked, terminal: quietTerminal(asked.terminal) };
+  const bound = group && isFirst && bindingNote();
+  if (bound) given.terminal.note(bound);
   const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
   await checkResultFile('eval: --out', chosen.out, 'mean_iou');
@@ -128,13 +137,14 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const ignore = chosen.ground ? null : set.ignore;
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
+  await agree(group, 'eval', version, chosen, { [unit]: photos.length });
   const opened = await openModelAndWords(context, chosen);
   const data = dataSettings(opened, chosen.data);
   const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const asked =
+  const words =
     synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : dataSetWords(set, data);
-  const { unknown, notes } = tellUnknown(context, opened.text, asked, await clipPlace(chosen));
+  const { unknown, notes } = tellUnknown(context, opened.text, words, await clipPlace(chosen));
   const imagery = await tellImagery(
     context,
     opened.text,
@@ -149,18 +159,20 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const thresholds = [threshold, ...swept];
   const failed = new Map<string, string>();
   const folder =
-    options.save === undefined
+    options.save === undefined || !isFirst
       ? undefined
       : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour });
 
   const work = async (device: Device, interruption: Interruption): Promise<void> => {
     const classes = ignore === 0 ? set.classes.length - 1 : set.classes.length;
-    terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}`);
+    if (group) endWithOthers(group, interruption.abortSignal, (said) => terminal.error(`zeroseg: eval: ${said}`));
+    const shared = group ? `, shared by ${group.size} processes` : '';
+    terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}${shared}`);
     using model = await loadModel(context, device, opened, options);
     const vocabulary = await embedNames(
       context,
       model,
-      withoutUnknown(asked, unknown),
+      withoutUnknown(words, unknown),
       interruption,
       options.rules.background,
     );
@@ -182,6 +194,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         stride: options.stride,
         ...options.rules,
         signal: interruption.abortSignal,
+        group,
         onPhoto: async (photo) => {
           measures.add(photo.prediction, photo.labels);
           confusion.add(photo.prediction.data, photo.labels.data);
@@ -205,6 +218,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     } finally {
       progress.stop();
     }
+    if (!isFirst) return;
     const [score] = scores as [SegmentationScore];
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, unit)} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
@@ -286,7 +300,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     }
   };
   try {
-    await withDevice(context, options.adapter, work);
+    await withDevice(context, adapterOf(options.adapter, group), work);
   } finally {
     await folder?.close();
   }

@@ -4,6 +4,7 @@ export type { OpenMpi } from './open-mpi.ts';
 export {
   type Agreed,
   adapterOf,
+  agree,
   agreedOf,
   bindingNote,
   endWithOthers,

@@ -102,6 +102,8 @@ export async function shareJson<T>(group: OpenMpi, value: T | undefined): Promis
 export interface Agreed {
   readonly version: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** What it found, such as the number of photos. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /** What must be the same in all processes; where a cache lies and which GPU there is may differ from machine to machine. */
@@ -126,4 +128,27 @@ export function refuseOthers(command: string, own: Agreed, first: Agreed): void 
       `${command}: ${option} is ${here} here and ${there} in the first process; start all of them with the same options`,
     );
   }
+  for (const [name, there] of Object.entries(first.facts ?? {})) {
+    const here = own.facts?.[name];
+    if (here === there) continue;
+    throw new MpiError(
+      `${command}: there are ${words(here)} ${name} here and ${words(there)} for the first process; copy its to this machine`,
+    );
+  }
+}
+
+/**
+ * Checks, in all processes of a group, that they were started alike: see {@link refuseOthers}. `facts` are what each found, such as how many
+ * photos there are.
+ */
+export async function agree(
+  group: OpenMpi | undefined,
+  command: string,
+  version: string,
+  options: object,
+  facts: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  if (!group) return;
+  const own = { ...agreedOf(version, options), facts };
+  refuseOthers(command, own, await shareJson(group, own));
 }

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import type { ProcessGroup } from '../../nn/distributed/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import { type Image, ImageError, type LabelMap } from '../image/index.ts';
@@ -12,6 +13,7 @@ import {
 } from '../inference/index.ts';
 import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
+import { gatherMaps } from './shared-photos.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */
 export interface Labelled {
@@ -45,7 +47,15 @@ export interface EvaluateOptions
   readonly onPhoto?: ((photo: EvaluatedPhoto) => void | Promise<void>) | undefined;
   /** Called with a photo or label map that could not be used. */
   readonly failed?: ((id: string, reason: string) => void) | undefined;
+  /**
+   * Processes that share the photos, this one among them, all of which call this with the same photos. Everything is counted in the first, in the
+   * order of the photos: its scores are those of one process, the scores of the others count nothing.
+   */
+  readonly group?: ProcessGroup | undefined;
 }
+
+/** A photo that was read, or why it cannot be used. */
+type Loaded = { readonly image: Image; readonly labels: LabelMap } | { readonly problem: string };
 
 /**
  * Segments labelled photos and counts (spec §13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
@@ -58,33 +68,58 @@ export async function evaluate(
   segmenter: Segmenter,
   photos: Iterable<Labelled>,
   vocabulary: Vocabulary,
-  { thresholds, ignore = 255, signal, onProgress, onPhoto, failed, ...options }: EvaluateOptions,
+  { thresholds, ignore = 255, signal, onProgress, onPhoto, failed, group, ...options }: EvaluateOptions,
 ): Promise<SegmentationScore[]> {
   const classes = vocabulary.names.length + 1;
   // A label that cannot occur stands for "none is ignored".
   const scores = thresholds.map(() => new SegmentationScore(classes, ignore ?? -1));
+  const { rank, size } = group ?? { rank: 0, size: 1 };
+  const load = (photo: Labelled): Promise<Loaded> => loaded(photo, classes, ignore);
   let done = 0;
-  for (const photo of photos) {
+  for (const round of inRounds(photos, size)) {
     signal?.throwIfAborted();
-    let loaded: { image: Image; labels: LabelMap };
-    try {
-      loaded = await photo.load();
-      refuseStrangeLabels(loaded.labels, classes, ignore);
-    } catch (error) {
-      failed?.(photo.id, problemOf(error as Error));
+    // The first process needs the labels of all of them; they are read while the GPU works on its own.
+    const loading = round.map((photo, i) => (i === rank || rank === 0 ? load(photo) : undefined));
+    const own = await loading[rank];
+    const maps = own && 'image' in own ? await segmentAt(segmenter, own.image, vocabulary, thresholds, options) : [];
+    const all = group ? await gatherMaps(group, maps) : [maps];
+    if (rank > 0) continue;
+    for (const [i, { id }] of round.entries()) {
+      const photo = (await loading[i]) as Loaded;
+      if ('problem' in photo) failed?.(id, photo.problem);
+      else {
+        all[i]?.forEach((map, at) => {
+          scores[at]?.add(map.data, photo.labels.data);
+        });
+        const [prediction] = all[i] ?? [];
+        if (prediction) await onPhoto?.({ id, ...photo, prediction });
+      }
       onProgress?.({ done: ++done, scores });
-      continue;
     }
-    const { image, labels } = loaded;
-    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, options);
-    maps.forEach((map, i) => {
-      scores[i]?.add(map.data, labels.data);
-    });
-    const [prediction] = maps;
-    if (prediction) await onPhoto?.({ id: photo.id, image, labels, prediction });
-    onProgress?.({ done: ++done, scores });
   }
   return scores;
+}
+
+/** Photos, so many at a time. */
+function* inRounds(photos: Iterable<Labelled>, size: number): Generator<Labelled[]> {
+  let round: Labelled[] = [];
+  for (const photo of photos) {
+    round.push(photo);
+    if (round.length < size) continue;
+    yield round;
+    round = [];
+  }
+  if (round.length > 0) yield round;
+}
+
+async function loaded(photo: Labelled, classes: number, ignore: number | null): Promise<Loaded> {
+  try {
+    const { image, labels } = await photo.load();
+    refuseStrangeLabels(labels, classes, ignore);
+    return { image, labels };
+  } catch (error) {
+    return { problem: problemOf(error as Error) };
+  }
 }
 
 /** Label maps of one photo at several thresholds. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { ProcessGroup } from '../../../src/nn/distributed/process-group.ts';
 import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { evaluate } from '../../../src/zeroseg/evaluation/evaluate.ts';
 import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
@@ -6,6 +7,7 @@ import { assemble } from '../../../src/zeroseg/inference/assemble.ts';
 import { pixelScores } from '../../../src/zeroseg/inference/class-scores.ts';
 import type { Division, NamingRules } from '../../../src/zeroseg/inference/division.ts';
 import type { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import { processGroup } from '../../support/process-group.ts';
 
 const vocabulary: Vocabulary = { names: ['dog', 'sofa'], embeddings: new Float32Array(4), scale: 100 };
 const image: Image = { width: 4, height: 1, data: new Uint8Array(12) };
@@ -89,6 +91,37 @@ test('photos that cannot be used are told and left out', async () => {
   `);
   expect(done).toEqual([1, 2, 3]);
   expect(score?.images).toBe(1);
+});
+
+test('processes that share the photos count what one counts, in the first, in the same order', async () => {
+  const broken = { id: 'c', load: () => Promise.reject(new Error('the file is damaged')) };
+  const photos = [
+    photo('a', 1, 1, 0, 255),
+    photo('b', 1, 1, 2, 2),
+    broken,
+    photo('d', 1, 7, 0, 0),
+    photo('e', 2, 1, 0, 2),
+  ];
+  const evaluateIn = async (group: ProcessGroup | undefined) => {
+    const { segmenter, calls } = twoHalves();
+    const told: unknown[] = [];
+    const scores = await evaluate(segmenter, photos, vocabulary, {
+      ...{ thresholds: [0.5, 0.75], group },
+      failed: (id, reason) => told.push([id, reason]),
+      onPhoto: ({ id, labels, prediction }) => void told.push([id, labels, prediction]),
+      onProgress: ({ done }) => told.push(done),
+    });
+    return { scores, told, calls: calls() };
+  };
+  const alone = await evaluateIn(undefined);
+  expect(alone.calls).toBe(3);
+  for (const size of [2, 3, 7]) {
+    const [first, ...others] = await Promise.all(processGroup(size).map(evaluateIn));
+    expect(first?.scores).toEqual(alone.scores);
+    expect(first?.told).toEqual(alone.told);
+    expect(others.map(({ told }) => told).flat()).toEqual([]);
+    expect([first, ...others].reduce((sum, one) => sum + (one?.calls ?? 0), 0)).toBe(3);
+  }
 });
 
 test('is stopped by its signal', async () => {
