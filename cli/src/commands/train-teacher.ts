@@ -1,3 +1,4 @@
+import type { Device } from '@zeroseg/core';
 import { objectsOnly, readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
 import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
@@ -19,6 +20,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
+import { adapterOf, agree, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { loadAtlas } from '../photos/index.ts';
 import {
   adapterOption,
@@ -29,6 +31,7 @@ import {
   numberFrom,
   oneOf,
   parseNames,
+  quietTerminal,
   redrawnOption,
   seedRange,
   UsageError,
@@ -104,15 +107,21 @@ export function trainTeacherCommand(context: Context): Command {
 
 /** Trains, or goes on. */
 export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
+  const group = await joinMpi();
+  const bound = group?.rank === 0 && bindingNote();
+  if (bound) context.terminal.note(bound);
+  await agree(group, 'train-teacher', version, options);
+  // The first of several processes has the folder, and says what happens.
+  if (group && group.rank > 0) return trainTeacherAlong(context, options, group);
   if (!options.resume) {
     await RunStore.refuseUsed(nodeFileSystem(options.out), teacherRunFormat as RunFormat<never>);
-    return trainIn(context, options, undefined, undefined);
+    return trainIn(context, options, undefined, undefined, group);
   }
   // First without the lock, which would make the folder.
   await readTeacherLog(options.out);
   const store = await RunStore.open(nodeFileSystem(options.out), teacherRunFormat);
   try {
-    await trainIn(context, options, await readTeacherLog(options.out), store);
+    await trainIn(context, options, await readTeacherLog(options.out), store, group);
   } finally {
     await store.close();
   }
@@ -123,30 +132,26 @@ async function trainIn(
   options: TrainTeacherArguments,
   before: TeacherLog | undefined,
   opened: RunStore<ClipMetrics> | undefined,
+  group: OpenMpi | undefined,
 ): Promise<void> {
   const { out } = options;
   const command = commandOf(options);
   if (before) checkCommand(before, options);
-  const settings: ClipSettings = {
-    ...defaultClipSettings,
-    steps: options.steps,
-    batch: options.batch,
-    lr: options.lr,
-    seed: options.seed,
-    warmup: before?.settings.warmup ?? Math.max(1, Math.min(200, Math.round(options.steps / 20))),
-  };
+  const settings = settingsOf(options, before);
+  if (group) await shareJson(group, settings);
   const scenes = await openScenes(options);
   const config = teacherConfigs[options.config];
-  const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
   const tokens = await Tokenizer.clip();
-  const initial = options.init === undefined ? undefined : await openWeights(await teacherWeights(options.init));
 
-  await withDevice(context, options.adapter, async (device, interruption) => {
-    const { weights, ids } = initial
-      ? trainableWeights(device, await readSettingTensors(initial.tensors), options.init as string)
-      : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
-    const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
-    using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
+  await withDevice(context, adapterOf(options.adapter, group), async (device, interruption) => {
+    if (group) {
+      endWithOthers(group, interruption.abortSignal, (said) =>
+        context.terminal.error(`zeroseg: train-teacher: ${said}`),
+      );
+    }
+    using trainer = await newTrainer(device, options, settings, scenes, tokens, group);
+    const { clip } = trainer;
+    const { ids } = clip.table;
     const damaged: string[] = [];
     const found = await opened?.newest((reason) => damaged.push(reason));
     if (before?.final && !found) {
@@ -155,6 +160,7 @@ async function trainIn(
       );
     }
     if (found) await resumeClipTraining(trainer, found.files.get(TEACHER_STATE) as WeightFile);
+    await trainer.synchronise();
     const place = found ? `the checkpoint of step ${found.step}` : 'the beginning';
     for (const reason of damaged) context.terminal.note(`${reason}; going on from ${place}`);
     const log: TeacherLog = {
@@ -173,8 +179,8 @@ async function trainIn(
       validations: before?.validations?.filter(({ step }) => step <= trainer.done) ?? [],
     };
     context.terminal.log(
-      `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
-        `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
+      `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids?.length ?? 0, 'tokens')}, ` +
+        `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}${group ? `, shared by ${group.size} processes` : ''}`,
     );
     // Only now, when everything has been found to fit.
     const store = opened ?? (await RunStore.create(nodeFileSystem(out), teacherRunFormat, async () => {}));
@@ -193,6 +199,48 @@ async function trainIn(
       if (!opened) await store.close();
     }
   });
+}
+
+/** In a process beside the first, which has the weights that it begins with, validates and saves. */
+async function trainTeacherAlong(context: Context, options: TrainTeacherArguments, group: OpenMpi): Promise<void> {
+  const settings = await shareJson<ClipSettings>(group, undefined);
+  const [scenes, tokens] = [await openScenes(options), await Tokenizer.clip()];
+  const quiet = { ...context, terminal: quietTerminal(context.terminal) };
+  await withDevice(quiet, adapterOf(options.adapter, group), async (device, { abortSignal: signal }) => {
+    endWithOthers(group, signal, () => undefined);
+    using trainer = await newTrainer(device, options, settings, scenes, tokens, group);
+    await trainer.synchronise();
+    const stop = (): void => trainer.stop();
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    for await (const _ of trainer.run()) {
+      // What a step did is told by the first process.
+    }
+    if (trainer.done < trainer.steps) signal.throwIfAborted();
+  });
+}
+
+function settingsOf({ steps, batch, lr, seed }: TrainTeacherArguments, before: TeacherLog | undefined): ClipSettings {
+  const warmup = before?.settings.warmup ?? Math.max(1, Math.min(200, Math.round(steps / 20)));
+  return { ...defaultClipSettings, steps, batch, lr, seed, warmup };
+}
+
+async function newTrainer(
+  device: Device,
+  options: TrainTeacherArguments,
+  settings: ClipSettings,
+  scenes: TeacherScenes,
+  tokens: Tokenizer,
+  group: OpenMpi | undefined,
+): Promise<ClipTrainer> {
+  const config = teacherConfigs[options.config];
+  const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
+  const initial = options.init === undefined ? undefined : await openWeights(await teacherWeights(options.init));
+  const { weights, ids } = initial
+    ? trainableWeights(device, await readSettingTensors(initial.tensors), options.init as string)
+    : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
+  const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
+  return ClipTrainer.create(device, clip, tokens, data, settings, { group });
 }
 
 async function openScenes({

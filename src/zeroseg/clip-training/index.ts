@@ -6,6 +6,7 @@ export {
   type ClipSettings,
   type ClipStepReport,
   ClipTrainer,
+  type ClipTrainerOptions,
   defaultClipSettings,
   textVocabulary,
 } from './train-clip.ts';

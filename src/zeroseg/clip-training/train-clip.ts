@@ -3,6 +3,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { gradients } from '../../kernels/elementwise/index.ts';
+import { broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
 import { parameters, random } from '../../nn/layers/index.ts';
 import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -20,6 +21,7 @@ import {
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import type { Tokenizer } from '../text/index.ts';
 import { contrastiveLoss, equalCaptions } from './contrastive-loss.ts';
+import { type ClipBatch, type ClipResults, pairsOf, type SharedClipStep, sharedClipStep } from './shared-step.ts';
 import type { ClipInput, TrainableClip } from './trainable-clip.ts';
 
 /** How a CLIP is trained. What a setting means and may be says {@link clipSettingsSchema}. */
@@ -89,8 +91,16 @@ export interface ClipStepReport {
   readonly dataSeconds: number;
 }
 
-type ClipStep = Step<ClipInput | 'hyper', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
-type ClipBatch = Record<'pixels' | 'falseNegatives', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
+/** What measures nothing and changes nothing of what is learnt. */
+export interface ClipTrainerOptions {
+  /**
+   * Processes that train it together, this one among them: each has as many pairs of a batch. Losses, weights and reports are those of one process
+   * but for the order in which gradients are added up. All make the same calls.
+   */
+  readonly group?: ProcessGroup | undefined;
+}
+
+type ClipStep = Step<ClipInput | 'hyper', ClipResults>;
 
 /** What is read of a step. */
 interface ClipValues {
@@ -119,7 +129,9 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
   readonly steps: number;
   readonly #data: CaptionedData;
   readonly #tokens: Tokenizer;
-  readonly #step: ClipStep;
+  readonly #step: ClipStep | SharedClipStep;
+  readonly #group: ProcessGroup | undefined;
+  #isAskedToStop = false;
 
   private constructor(
     clip: TrainableClip,
@@ -127,7 +139,8 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
     data: CaptionedData,
     settings: ClipSettings,
     optimizer: AdamW,
-    run: ClipStep,
+    run: ClipStep | SharedClipStep,
+    group: ProcessGroup | undefined,
   ) {
     super();
     this.clip = clip;
@@ -137,6 +150,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
     this.steps = settings.steps;
     this.optimizer = optimizer;
     this.#step = run;
+    this.#group = group;
   }
 
   /** Packs the parameters and records the step. Other steps that use the towers are to be made after this. */
@@ -146,9 +160,12 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
     tokens: Tokenizer,
     data: CaptionedData,
     settings: ClipSettings,
+    { group: given }: ClipTrainerOptions = {},
   ): Promise<ClipTrainer> {
     checkClipSettings(settings, clip.config);
     const { batch, length } = settings;
+    const group = given && given.size > 1 ? given : undefined;
+    if (group) pairsOf(batch, group);
     const side = clip.config.vision.image;
     const optimizer = new AdamW(device, parameters(clip), {
       beta1: 0.9,
@@ -159,6 +176,10 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
       // Rows and positions that no text has used yet stay as they are.
       decays: (name, { shape }) => shape.length > 1 && !/token_embedding|positions/.test(name),
     });
+    if (group) {
+      const shared = await sharedClipStep(device, clip, optimizer, settings, group);
+      return new ClipTrainer(clip, tokens, data, settings, optimizer, shared, group);
+    }
     const run = await step(
       device,
       {
@@ -176,7 +197,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
       },
       { name: 'train clip' },
     );
-    return new ClipTrainer(clip, tokens, data, settings, optimizer, run);
+    return new ClipTrainer(clip, tokens, data, settings, optimizer, run, undefined);
   }
 
   /** Bytes on the GPU beside weights and optimizer. */
@@ -185,8 +206,27 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
     return slots + own + uniforms;
   }
 
+  /**
+   * Takes over where process 0 is, its weights and the state of its optimizer: what a group's trainers begin with. Alone it does
+   * nothing.
+   */
+  async synchronise(): Promise<void> {
+    if (!this.#group) return;
+    const done = new Float64Array([this.done]);
+    await this.#group.broadcast(new Uint8Array(done.buffer));
+    this.done = done[0] as number;
+    await broadcast(this.#group, [...this.optimizer.parameters, ...this.optimizer.state().values()]);
+  }
+
+  /** Ends {@link run} after the steps that the GPU has been given; in a group, that of all its processes after the same step. */
+  override stop(): void {
+    if (this.#group) this.#isAskedToStop = true;
+    else super.stop();
+  }
+
   protected isExact(): boolean {
-    return false;
+    // Processes of a group tell each other whether any is to stop before any goes on.
+    return this.#group !== undefined;
   }
 
   protected source(done: number): Prefetch<ClipBatch & { readonly seconds: number }> {
@@ -199,7 +239,8 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
   ): Promise<IssuedStep<ClipValues>> {
     const { seconds: dataSeconds, ...inputs } = await source.take();
     const hyper = this.optimizer.hyperparameters(number, this.#rate(number));
-    const results = this.#step({ ...inputs, hyper });
+    const run = this.#step;
+    const results = 'run' in run ? await run.run(inputs, hyper) : run({ ...inputs, hyper });
     const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
     const values = reading.then(([[loss, norm, scale], nearest]) => ({
       loss: loss?.[0] as number,
@@ -213,6 +254,11 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
 
   protected async report(number: number, values: ClipValues, elapsed: () => number): Promise<ClipStepReport> {
     const { loss, norm, scale, nearest, dataSeconds } = values;
+    if (this.#group) {
+      const asked = Float64Array.of(Number(this.#isAskedToStop));
+      await this.#group.allReduce(asked);
+      if (asked[0]) super.stop();
+    }
     if (!Number.isFinite(loss)) {
       throw new TrainingError(number, `training: step ${number}: the loss is ${loss}; try a lower learning rate`);
     }
@@ -258,7 +304,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
   }
 
   dispose(): void {
-    this.#step.dispose();
+    this.#step[Symbol.dispose]();
     this.optimizer.dispose();
   }
 }

@@ -71,10 +71,16 @@ export class TrainableClip {
   }
 
   /** Logits `[B, B]` of pixels `[B, 3, S, S]` and rows of the table u32 `[B, L]`, which end at `ends` u32 `[B, 1]`. */
-  logits({ pixels, rows, ends, falseNegatives: mask }: Record<ClipInput, Tensor>): Tensor {
+  logits({ falseNegatives: mask, ...pairs }: Record<ClipInput, Tensor>): Tensor {
+    const { image, text } = this.features(pairs);
+    return contrastiveLogits(image, text, this.logit_scale, { falseNegatives: mask });
+  }
+
+  /** Features `[B, C]` of both sides of {@link logits}, not yet of unit length. */
+  features({ pixels, rows, ends }: Record<'pixels' | 'rows' | 'ends', Tensor>): { image: Tensor; text: Tensor } {
     const image = this.vision.forward(pixels);
     const text = this.text.forward(embedding(this.token_embedding, rows), ends);
-    return contrastiveLogits(image, text, this.logit_scale, { falseNegatives: mask });
+    return { image, text };
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
+import type { ProcessGroup } from '../../../src/nn/distributed/process-group.ts';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { random } from '../../../src/nn/layers/random.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
@@ -18,6 +19,7 @@ import {
 import {
   type CaptionedData,
   type ClipSettings,
+  type ClipStepReport,
   ClipTrainer,
   defaultClipSettings,
   textVocabulary,
@@ -29,6 +31,7 @@ import { initialWeights } from '../../../src/zeroseg/model/pretrained-weights.ts
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 import { close } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
+import { processGroup } from '../../support/process-group.ts';
 
 const device = useDevice();
 
@@ -60,11 +63,11 @@ const data: CaptionedData = {
   },
 };
 
-async function make(changes: Partial<ClipSettings> = {}): Promise<ClipTrainer> {
+async function make(changes: Partial<ClipSettings> = {}, group?: ProcessGroup, seed = 1): Promise<ClipTrainer> {
   const tokens = await Tokenizer.clip();
   const ids = textVocabulary(tokens, [...names, 'a photo of something']);
-  const clip = new TrainableClip(newClipWeights(device.current, 1), config, ids);
-  return ClipTrainer.create(device.current, clip, tokens, data, { ...settings, ...changes });
+  const clip = new TrainableClip(newClipWeights(device.current, seed), config, ids);
+  return ClipTrainer.create(device.current, clip, tokens, data, { ...settings, ...changes }, { group });
 }
 
 /** Losses and accuracies up to a step. */
@@ -83,6 +86,44 @@ function end(trainer: ClipTrainer): void {
 }
 
 describe('training of a CLIP', () => {
+  it('processes that share the pairs of a batch have the losses of one, and its weights', async () => {
+    const changes = { steps: 20, batch: 8 };
+    const trained = async (group: ProcessGroup | undefined, rank: number) => {
+      const trainer = await make(changes, group, 1 + rank);
+      await trainer.synchronise();
+      const reports: ClipStepReport[] = [];
+      for await (const report of trainer.run()) reports.push(report);
+      const weights = (await readAll([...parameters(trainer.clip).values()])).map((values) => [...values]);
+      end(trainer);
+      return { reports, weights };
+    };
+    const alone = await trained(undefined, 0);
+    const [first, second] = await Promise.all(processGroup(2).map(trained));
+    expect(second?.weights).toEqual(first?.weights);
+    for (const [i, wanted] of alone.reports.entries()) {
+      const { loss, accuracy, scale, gradNorm } = first?.reports[i] as ClipStepReport;
+      expect(Math.abs(loss / wanted.loss - 1), `loss of step ${i + 1}`).toBeLessThan(1e-5);
+      expect(Math.abs(scale / wanted.scale - 1), `scale of step ${i + 1}`).toBeLessThan(1e-5);
+      expect(Math.abs(gradNorm / wanted.gradNorm - 1), `gradients of step ${i + 1}`).toBeLessThan(1e-4);
+      expect(accuracy).toBe(wanted.accuracy);
+    }
+  });
+
+  it('is shared evenly or not at all, and stops in all processes after the same step', async () => {
+    await expect(make({ batch: 9 }, processGroup(2)[0])).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: training: a batch of 9 pairs is not to be divided among 2 processes; choose a multiple of 2]`,
+    );
+    const done = await Promise.all(
+      processGroup(2).map(async (group, rank) => {
+        const trainer = await make({ steps: 20, batch: 8 }, group);
+        const reports = await run(trainer, rank === 1 ? 2 : undefined);
+        end(trainer);
+        return reports.length;
+      }),
+    );
+    expect(done).toEqual([3, 3]);
+  });
+
   it('learns colours by their names, and writes a file that knows them', async () => {
     const trainer = await make();
     const reports = await run(trainer);
