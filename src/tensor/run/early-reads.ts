@@ -1,5 +1,5 @@
 import type { Device, GPUCommandEncoder } from '../../gpu/index.ts';
-import { memoryOf, type Tensor } from '../graph/index.ts';
+import type { Tensor } from '../graph/index.ts';
 import type { HostArray } from '../values/index.ts';
 import type { Shared } from './on-demand.ts';
 import type { StepProgram } from './step-program.ts';
@@ -65,8 +65,7 @@ export class EarlyReads {
       encode(end);
       const ranges = tensors.map((i) => {
         const { storage } = this.#tensors[i] as Tensor;
-        const memory = storage.root.kind === 'variable' ? memoryOf(storage) : this.#program.memoryOf(storage);
-        return { ...(memory as { buffer: never; offset: number }), bytes: storage.bytes };
+        return { ...this.#program.memoryOf(storage), bytes: storage.bytes };
       });
       const read = device.readBack(encoder, ranges);
       tensors.forEach((i, at) => {
