@@ -79,7 +79,11 @@ const ALIGNMENT = 2 * BLOCK * 4;
 export function flattenParameters(
   device: Device,
   named: Iterable<readonly [string, Tensor]>,
-  { bufferBytes, bucketBytes = BUCKET_BYTES, decays = (_, parameter) => parameter.shape.length > 1 }: FlatParametersOptions = {},
+  {
+    bufferBytes,
+    bucketBytes = BUCKET_BYTES,
+    decays = (_, parameter) => parameter.shape.length > 1,
+  }: FlatParametersOptions = {},
 ): FlatParameters {
   const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
   const parameters: FlatParameter[] = [];

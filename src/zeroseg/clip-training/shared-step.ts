@@ -9,13 +9,11 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { ConfigError } from '../host/index.ts';
 import { contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
-import type { ClipInput, TrainableClip } from './trainable-clip.ts';
+import type { TrainableClip } from './trainable-clip.ts';
 
 /** What a step is given on the host: the pairs of the whole batch. */
 export type ClipBatch = Record<'pixels' | 'falseNegatives', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
 export type ClipResults = { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor };
-
-type OwnInput = Exclude<ClipInput, 'falseNegatives'>;
 
 /** The pairs of a batch that a process has: as many as the others. @throws ConfigError where that does not come out even. */
 export function pairsOf(

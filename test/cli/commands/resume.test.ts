@@ -3,7 +3,14 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryFolder, useCommandLine, writeCache, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
+import {
+  temporaryFolder,
+  useCommandLine,
+  writeCache,
+  writeClip,
+  writeConfig,
+  writePhotos,
+} from '../../support/made-up.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const zeroseg = useCommandLine();

@@ -3,14 +3,14 @@ import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { square } from '../../../src/kernels/elementwise/index.ts';
 import { packHalves } from '../../../src/kernels/optimizer/pack-halves.ts';
-import { freeParameters, Linear, newWeights, parameters } from '../../../src/nn/layers/index.ts';
-import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { allReduce, broadcast } from '../../../src/nn/distributed/all-reduce.ts';
 import type { ProcessGroup } from '../../../src/nn/distributed/process-group.ts';
+import { freeParameters, Linear, newWeights, parameters } from '../../../src/nn/layers/index.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/index.ts';
-import { step } from '../../../src/tensor/run/step.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
 import { processGroup } from '../../support/process-group.ts';
 

@@ -88,7 +88,8 @@ function end(trainer: ClipTrainer): void {
 describe('training of a CLIP', () => {
   it('processes that share the pairs of a batch have the losses of one, and its weights', async () => {
     const changes = { steps: 20, batch: 8 };
-    const trained = async (group: ProcessGroup | undefined, rank: number) => {
+    type Trained = { readonly reports: readonly ClipStepReport[]; readonly weights: readonly number[][] };
+    const trained = async (group: ProcessGroup | undefined, rank: number): Promise<Trained> => {
       const trainer = await make(changes, group, 1 + rank);
       await trainer.synchronise();
       const reports: ClipStepReport[] = [];
@@ -98,10 +99,10 @@ describe('training of a CLIP', () => {
       return { reports, weights };
     };
     const alone = await trained(undefined, 0);
-    const [first, second] = await Promise.all(processGroup(2).map(trained));
-    expect(second?.weights).toEqual(first?.weights);
+    const [shared, other] = (await Promise.all(processGroup(2).map(trained))) as [Trained, Trained];
+    expect(other.weights).toEqual(shared.weights);
     for (const [i, wanted] of alone.reports.entries()) {
-      const { loss, accuracy, scale, gradNorm } = first?.reports[i] as ClipStepReport;
+      const { loss, accuracy, scale, gradNorm } = shared.reports[i] as ClipStepReport;
       expect(Math.abs(loss / wanted.loss - 1), `loss of step ${i + 1}`).toBeLessThan(1e-5);
       expect(Math.abs(scale / wanted.scale - 1), `scale of step ${i + 1}`).toBeLessThan(1e-5);
       expect(Math.abs(gradNorm / wanted.gradNorm - 1), `gradients of step ${i + 1}`).toBeLessThan(1e-4);

@@ -119,7 +119,7 @@ test('processes that share the photos count what one counts, in the first, in th
     const [first, ...others] = await Promise.all(processGroup(size).map(evaluateIn));
     expect(first?.scores).toEqual(alone.scores);
     expect(first?.told).toEqual(alone.told);
-    expect(others.map(({ told }) => told).flat()).toEqual([]);
+    expect(others.flatMap(({ told }) => told)).toEqual([]);
     expect([first, ...others].reduce((sum, one) => sum + (one?.calls ?? 0), 0)).toBe(3);
   }
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import type { Wire } from '../../../src/nn/distributed/all-reduce.ts';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import type { Wire } from '../../../src/nn/distributed/all-reduce.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
