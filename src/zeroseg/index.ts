@@ -341,7 +341,19 @@ export {
   type Ring,
   softMask,
 } from './regions/index.ts';
-export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
+export {
+  ChromeTrace,
+  type PartContent,
+  RunError,
+  type RunFormat,
+  RunStore,
+  type Sample,
+  type SaveOptions,
+  type StepTrace,
+  type TracePhase,
+  type TracePlace,
+  trainSaved,
+} from './runs/index.ts';
 export {
   groundNames,
   type Scene,

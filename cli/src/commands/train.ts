@@ -15,6 +15,7 @@ import {
 import type { Wire } from '@zeroseg/core/nn';
 import {
   type CacheReader,
+  ChromeTrace,
   type ClipSource,
   cachedData,
   type FileSystem,
@@ -33,7 +34,7 @@ import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, agreedOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
-import { newModel, withPositions } from '../runs/index.ts';
+import { newModel, TraceFile, withPositions } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -74,8 +75,13 @@ export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly watchEvery?: number;
   readonly log?: 'tensorboard';
   readonly wire?: Wire;
+  readonly trace?: string;
+  readonly traceSteps?: number;
   readonly adapter?: string;
 }
+
+/** Steps of a trace. */
+const TRACED_STEPS = 20;
 
 /** Photos on a sample sheet. */
 const SAMPLES = 8;
@@ -154,6 +160,8 @@ export function trainCommand(context: Context): Command {
         'tensorboard',
       ]),
     )
+    .option('--trace <file>', 'write when the first steps read, upload, compute and save: for ui.perfetto.dev')
+    .option('--trace-steps <n>', 'how many steps --trace is of (default: 20)', wholeNumber(1, 10_000))
     .option('--resume', 'go on with the run in the folder; more --steps or --epochs make it longer')
     .option(...adapterOption)
     .addHelpText(
@@ -169,6 +177,9 @@ export function trainCommand(context: Context): Command {
 export async function train(context: Context, options: TrainArguments, probe?: Probe): Promise<void> {
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
+  }
+  if (options.traceSteps !== undefined && options.trace === undefined) {
+    throw new UsageError('train: --trace-steps is of --trace, which says where the trace goes; give both');
   }
   const group = await joinMpi();
   // The first process has the run's folder, and says what happens.
@@ -257,6 +268,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
   const { config, settings, init, validation } = description;
   const { key } = description.cache;
   let begun: Awaited<ReturnType<typeof newModel>> | undefined;
+  const trace = options.trace === undefined ? undefined : new ChromeTrace(options.traceSteps ?? TRACED_STEPS);
   const start: TrainingStart = {
     device,
     data: cachedData(cache, config.image),
@@ -267,6 +279,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     probe,
     group,
     wire: options.wire,
+    trace,
     validateScenes: clip && (await sceneValidation(device, clip, description, validation?.scenes ?? 0)),
     newModel: async () => {
       begun = await newModel(device, config, settings.seed, init);
@@ -281,15 +294,19 @@ async function trainOn(device: Device, training: Training): Promise<void> {
       context.terminal.log(`processes: ${group.size}, which share the micro-batches of a step${wire}`);
     }
     describeTraining(context.terminal, run, { words, notes: begun?.notes ?? [], out: options.out, device });
-    await trainToTheEnd(device, run, training);
+    await trainToTheEnd(device, run, { ...training, trace: trace && new TraceFile(trace, options.trace as string) });
   } finally {
     await run.close();
   }
 }
 
-async function trainToTheEnd(device: Device, run: TrainingRun, training: Training): Promise<void> {
+async function trainToTheEnd(
+  device: Device,
+  run: TrainingRun,
+  training: Training & { readonly trace: TraceFile | undefined },
+): Promise<void> {
   const { trainer, metrics, description } = run;
-  const { context, options, cache, signal } = training;
+  const { context, options, cache, signal, trace } = training;
   const { terminal } = context;
   const { model, settings } = trainer;
   using segmenter = new Segmenter(device, trainer.evaluated);
@@ -314,6 +331,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
       signal,
       onProgress: (step) => {
         live.step();
+        trace?.step(step.step, (words) => progress.say(words));
         const line = metrics.at(-1);
         if (events && line) logged = logged.then(() => events.add(line));
         // Thrown where it is awaited.
@@ -342,6 +360,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   } finally {
     progress.stop();
     await logged.catch(() => undefined);
+    await trace?.end((words) => terminal.log(words));
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;

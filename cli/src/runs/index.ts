@@ -11,3 +11,4 @@ export {
   openVocabulary,
   openWithOwnText,
 } from './open-vocabulary.ts';
+export { TraceFile } from './trace-file.ts';

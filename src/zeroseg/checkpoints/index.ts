@@ -1,4 +1,5 @@
 export { huggingFaceBlock, huggingFaceName, openAiName, type Published, stemName, TOKEN_IDS } from './clip-names.ts';
+export { GpuTensors, type TensorContent } from './gpu-tensors.ts';
 export {
   type Claim,
   constants,

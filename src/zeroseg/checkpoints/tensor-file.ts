@@ -5,7 +5,7 @@ import { read } from '../../tensor/run/index.ts';
 /** Tensors of the GPU as a safetensors file in f32: a model's weights, an optimizer's state. */
 export async function tensorFile(
   named: ReadonlyMap<string, Tensor>,
-  metadata: Record<string, string>,
+  metadata: Readonly<Record<string, string>>,
 ): Promise<Uint8Array> {
   const entries: [string, WritableTensor][] = [];
   for (const [name, t] of named) entries.push([name, { dtype: 'F32', shape: t.shape, data: await read(t) }]);

@@ -7,9 +7,12 @@ export interface TrainingData {
   readonly length: number;
   /**
    * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
-   * for their turn. The next batch is asked for when this one is there.
+   * for their turn. The next batch is asked for when this one is there. `begin` may be told what takes time: see `StepTrace.begin`.
    */
-  batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
+  batch(
+    numbers: readonly number[],
+    begin?: (phase: 'read' | 'decode') => (() => void) | undefined,
+  ): Promise<{ images: Float32Array; views: Float32Array }>;
 }
 
 /** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */
@@ -46,14 +49,18 @@ export function cachedData(cache: CacheReader, image: number): TrainingData {
   };
   return {
     length: cache.length,
-    async batch(numbers) {
+    async batch(numbers, begin) {
       const images = new Float32Array(numbers.length * pixels);
       const targets = new Float32Array(numbers.length * views * dim);
+      const read = begin?.('read');
       const rows = await Promise.all(numbers.map(row));
+      read?.();
+      const decoded = begin?.('decode');
       rows.forEach(({ data, features }, i) => {
         toTensor({ width: image, height: image, data }, imagenetMean, imagenetStd, images, i * pixels);
         targets.set(features, i * views * dim);
       });
+      decoded?.();
       return { images, views: targets };
     },
   };

@@ -24,13 +24,16 @@ export { checkEncoderFit } from './encoder-fit.ts';
 export { type Losses, lossLine, lossTerms, weightedTerms, weightOf } from './losses/losses.ts';
 export type { LossContext, LossInputs, LossTerm, TermResult } from './losses/term.ts';
 export {
+  type AboutModel,
   loadOptimizer,
   type ModelInfo,
+  modelContent,
   modelFile,
   modelInfo,
   type NamingRule,
   namingMetadata,
   openModel,
+  optimizerContent,
   optimizerFile,
   parseLossScale,
 } from './model-file.ts';

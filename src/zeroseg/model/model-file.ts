@@ -4,7 +4,7 @@ import { buildModule, parameters, readParameters, storedWeights } from '../../nn
 import type { LossScaleState } from '../../nn/optimizer/index.ts';
 import { CheckpointError, type SafetensorsFile } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { openWeightSource, stepOf, tensorFile, type WeightSource } from '../checkpoints/index.ts';
+import { openWeightSource, stepOf, type TensorContent, tensorFile, type WeightSource } from '../checkpoints/index.ts';
 import {
   ConfigError,
   fieldProblem,
@@ -78,20 +78,28 @@ export interface ModelInfo {
 const FORMAT = 'zeroseg-model-1';
 const OPTIMIZER_FORMAT = 'zeroseg-optimizer-1';
 
+/** What a model file says beside weights and configuration. */
+export type AboutModel = Pick<ModelInfo, 'step' | 'teacher'> & {
+  readonly [K in 'naming' | 'ema']?: ModelInfo[K] | undefined;
+};
+
 /** The model as a safetensors file: weights under the names of spec §3.3, configuration in the metadata. */
-export async function modelFile(
-  model: ZeroSeg,
-  about: Pick<ModelInfo, 'step' | 'teacher'> & { readonly [K in 'naming' | 'ema']?: ModelInfo[K] | undefined },
-): Promise<Uint8Array> {
-  const { step, teacher, naming = {}, ema = 0 } = about;
-  return tensorFile(parameters(model), {
+export async function modelFile(model: ZeroSeg, about: AboutModel): Promise<Uint8Array> {
+  const { named, metadata } = modelContent(model, about);
+  return tensorFile(named, metadata);
+}
+
+/** What {@link modelFile} writes. */
+export function modelContent(model: ZeroSeg, { step, teacher, naming = {}, ema = 0 }: AboutModel): TensorContent {
+  const metadata = {
     format: FORMAT,
     config: JSON.stringify(model.config),
     step: String(step),
     teacher,
     ...(ema > 0 && { ema: String(ema) }),
     ...namingMetadata(naming),
-  });
+  };
+  return { named: parameters(model), metadata };
 }
 
 /** Metadata of a model file that says how its segments are best named; none for an empty rule. */
@@ -105,7 +113,15 @@ export async function optimizerFile(
   state: ReadonlyMap<string, Tensor>,
   metadata: Record<string, string>,
 ): Promise<Uint8Array> {
-  return tensorFile(state, { format: OPTIMIZER_FORMAT, ...metadata });
+  return tensorFile(state, optimizerContent(state, metadata).metadata);
+}
+
+/** What {@link optimizerFile} writes. */
+export function optimizerContent(
+  named: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>>,
+): TensorContent {
+  return { named, metadata: { format: OPTIMIZER_FORMAT, ...metadata } };
 }
 
 /** What a model file says, without its weights. */

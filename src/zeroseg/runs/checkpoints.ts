@@ -1,7 +1,7 @@
 import { jsonOrNothing } from '../../gpu/index.ts';
 import { CheckpointError, openWeights, type RangeSource } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
-import { sha256, sha256OfRanges } from '../host/index.ts';
+import { joinedSums, sha256, sha256OfPieces, sha256OfRanges } from '../host/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
@@ -11,8 +11,18 @@ const FOLDER = 'checkpoints';
 /** `state.json` of a checkpoint: what its other files must be. */
 interface State {
   readonly step: number;
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  readonly files: Readonly<Record<string, FileSum>>;
 }
+
+interface FileSum {
+  readonly bytes: number;
+  /** With `piece`, see {@link sha256OfPieces}. */
+  readonly sha256: string;
+  readonly piece?: number;
+}
+
+/** What a file of a checkpoint is to hold: all of it, or pieces that come as they are written, all of one size but for the last. */
+export type PartContent = Uint8Array | AsyncIterable<Uint8Array<ArrayBuffer>>;
 
 /** A checkpoint as it was loaded. */
 export interface Checkpoint {
@@ -45,16 +55,16 @@ export class Checkpoints {
   }
 
   /** Saves a checkpoint, then drops all but the last ones. */
-  async save(step: number, parts: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  async save(step: number, parts: Readonly<Record<string, PartContent>>): Promise<void> {
     const files = this.#files;
     const temporary = temporaryPlace(step);
-    const sums: Record<string, State['files'][string]> = {};
-    for (const [name, bytes] of Object.entries(parts))
-      sums[name] = { bytes: bytes.length, sha256: await sha256(bytes as Uint8Array<ArrayBuffer>) };
-    const state: State = { step, files: sums };
+    const sums: Record<string, FileSum> = {};
     try {
       await files.remove(temporary);
-      for (const [name, bytes] of Object.entries(parts)) await files.write(`${temporary}/${name}`, bytes);
+      for (const [name, content] of Object.entries(parts)) {
+        sums[name] = await this.#write(`${temporary}/${name}`, content);
+      }
+      const state: State = { step, files: sums };
       await files.write(`${temporary}/state.json`, `${JSON.stringify(state, undefined, 2)}\n`);
       await files.remove(place(step));
       await files.rename(temporary, place(step));
@@ -64,6 +74,25 @@ export class Checkpoints {
     }
     const older = (await this.steps()).filter((other) => other < step).slice(0, -KEPT);
     for (const one of older) await this.#remove(stepName(one));
+  }
+
+  /** Writes a file, to the disk. It may be half there when this fails. */
+  async #write(path: string, content: PartContent): Promise<FileSum> {
+    const files = this.#files;
+    if (content instanceof Uint8Array) {
+      await files.write(path, content);
+      return { bytes: content.length, sha256: await sha256(content as Uint8Array<ArrayBuffer>) };
+    }
+    let [bytes, piece] = [0, 0];
+    const sums: string[] = [];
+    for await (const part of content) {
+      piece ||= part.length;
+      bytes += part.length;
+      const [sum] = await Promise.all([sha256(part), files.append(path, part)]);
+      sums.push(sum);
+    }
+    await files.sync(path);
+    return { bytes, sha256: await joinedSums(sums), piece };
   }
 
   /** The newest checkpoint that is whole; undefined where there is none. `damaged` is told of each newer one. */
@@ -91,7 +120,8 @@ export class Checkpoints {
       if (sum && sum.bytes !== ranges.size) {
         throw new CheckpointError(path(name), `the file is damaged: ${ranges.size} bytes of ${sum.bytes}`);
       }
-      if (sum && sum.sha256 !== (await sha256OfRanges(ranges))) {
+      const found = sum?.piece ? sha256OfPieces(ranges, sum.piece) : sha256OfRanges(ranges);
+      if (sum && sum.sha256 !== (await found)) {
         throw new CheckpointError(path(name), 'the file is damaged: wrong checksum');
       }
       files.set(name, { name: path(name), ...(await openWeights(ranges, path(name))) });

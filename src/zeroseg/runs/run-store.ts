@@ -1,5 +1,6 @@
+import { heard } from '../../gpu/index.ts';
 import { FileError, type FileSystem, type HeldLock, LOCK_FILE } from '../storage/index.ts';
-import { type Checkpoint, Checkpoints, stepName, stepOfName } from './checkpoints.ts';
+import { type Checkpoint, Checkpoints, type PartContent, stepName, stepOfName } from './checkpoints.ts';
 import { RunError } from './errors.ts';
 import { MetricsFile, type MetricsFormat } from './metrics-file.ts';
 
@@ -39,6 +40,8 @@ export class RunStore<M extends { readonly step: number }> {
   readonly #format: RunFormat<M>;
   readonly #checkpoints: Checkpoints;
   #metrics: MetricsFile<M> | undefined;
+  /** The checkpoint that is written, or was last. */
+  #saving: Promise<unknown> = Promise.resolve();
 
   private constructor(files: FileSystem, lock: HeldLock, format: RunFormat<M>) {
     this.files = files;
@@ -128,10 +131,14 @@ export class RunStore<M extends { readonly step: number }> {
     await this.#metrics?.append(metrics);
   }
 
-  /** Saves a checkpoint, then drops all but the last ones. */
-  async save(step: number, parts: Readonly<Record<string, Uint8Array>>): Promise<void> {
-    await this.#metrics?.sync();
-    await this.#checkpoints.save(step, parts);
+  /** Saves a checkpoint, when those before are there, then drops all but the last ones. */
+  save(step: number, parts: Readonly<Record<string, PartContent>>): Promise<void> {
+    const saved = this.#saving.then(async () => {
+      await this.#metrics?.sync();
+      await this.#checkpoints.save(step, parts);
+    });
+    this.#saving = heard(saved).catch(() => undefined);
+    return saved;
   }
 
   /** Steps of the checkpoints, ascending. */
@@ -162,6 +169,7 @@ export class RunStore<M extends { readonly step: number }> {
 
   /** Lets others open the run. */
   async close(): Promise<void> {
+    await this.#saving;
     this.#metrics = undefined;
     await this.#lock.release();
   }

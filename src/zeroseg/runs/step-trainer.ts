@@ -14,13 +14,16 @@ interface UnreadStep<V> extends IssuedStep<V> {
   readonly isLast: boolean;
 }
 
+type NeedsModel = (step: number) => boolean | Promise<boolean>;
+
 /** How {@link StepTrainer.run} goes on. */
 export interface StepRunOptions {
   /**
    * After which steps the model is read, such as for a checkpoint. The GPU gets no further step until the report of such a
-   * one was taken; after others it already works on the next when the report is read. Asked once a step. Default: after all steps.
+   * one was taken; after others it already works on the next when the report is read. Asked once a step, when the GPU has been given that step
+   * and nothing of the next, which waits for the answer. Default: after all steps.
    */
-  readonly needsModel?: ((step: number) => boolean) | undefined;
+  readonly needsModel?: NeedsModel | undefined;
 }
 
 /**
@@ -67,13 +70,14 @@ export abstract class StepTrainer<I, V, R> implements Disposable {
     }
   }
 
-  async #issue(step: number, source: Prefetch<I>, needsModel: (step: number) => boolean): Promise<UnreadStep<V>> {
+  async #issue(step: number, source: Prefetch<I>, needsModel: NeedsModel): Promise<UnreadStep<V>> {
     try {
       const { values } = await this.issue(step, source);
+      heard(values);
       source.fill();
       // Asked in any case: who is asked remembers it, such as for a checkpoint.
-      const isRead = needsModel(step);
-      return { step, values: heard(values), isLast: isRead || this.isExact(step) };
+      const isRead = await needsModel(step);
+      return { step, values, isLast: isRead || this.isExact(step) };
     } catch (error) {
       // Thrown in its turn: the step before has been made, and is reported first.
       return { step, values: heard(Promise.reject(error)), isLast: true };

@@ -1,5 +1,6 @@
 import { permutation, random } from '../../nn/layers/index.ts';
 import type { TrainingData } from '../features/index.ts';
+import type { StepTrace } from '../runs/index.ts';
 import { mirror, mirroredViews } from './mirror.ts';
 import type { TrainSettings } from './settings.ts';
 import type { Batch } from './trainer-steps.ts';
@@ -10,12 +11,14 @@ export class Batches {
   readonly stepsPerEpoch: number;
   readonly #data: TrainingData;
   readonly #settings: TrainSettings;
+  readonly #trace: StepTrace | undefined;
   /** For each view the one that a mirrored photo has in its place; undefined where none is mirrored. */
   readonly #mirrored: readonly number[] | undefined;
   /** The images of the epoch that batches are made of, in their order. */
   #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
-  constructor(data: TrainingData, settings: TrainSettings, grids: readonly number[]) {
+  constructor(data: TrainingData, settings: TrainSettings, grids: readonly number[], trace?: StepTrace) {
+    this.#trace = trace;
     this.#data = data;
     this.#settings = settings;
     this.#mirrored = settings.mirror ? mirroredViews(grids) : undefined;
@@ -32,7 +35,9 @@ export class Batches {
       this.#order = { epoch, images: permutation(this.#data.length, random(seed, `epoch ${epoch}`)) };
     }
     const number = done * (batch / micro) + part;
-    const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)]);
+    const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)], (phase) =>
+      this.#trace?.begin(phase, { step, part }),
+    );
     if (this.#mirrored) this.#mirrorHalf(number, images, views, this.#mirrored);
     return { image: images, views, key: new Uint32Array([seed, number]) };
   }

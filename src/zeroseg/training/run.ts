@@ -1,20 +1,27 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
-import type { WeightFile } from '../checkpoints/index.ts';
+import type { GpuTensors } from '../checkpoints/index.ts';
 import type { TrainingData } from '../features/index.ts';
+import { type AboutModel, modelFile, modelInfo, type NamingRule, type ZeroSeg } from '../model/index.ts';
 import {
-  loadOptimizer,
-  modelFile,
-  modelInfo,
-  type NamingRule,
-  openModel,
-  optimizerFile,
-  parseLossScale,
-  type ZeroSeg,
-} from '../model/index.ts';
-import { type Checkpoint, RunError, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
+  type PartContent,
+  RunError,
+  type RunFormat,
+  RunStore,
+  type SaveOptions,
+  type StepTrace,
+  trainSaved,
+} from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
+import {
+  checkpointFiles,
+  copyForCheckpoint,
+  loadCheckpoint,
+  MODEL,
+  modelOfCheckpoint,
+  OPTIMIZER,
+} from './run-checkpoint.ts';
 import {
   DESCRIPTION_FILE,
   type RunDescription,
@@ -27,8 +34,6 @@ import type { StepReport, TrainerOptions } from './trainer-options.ts';
 import { disposeOf, type TrainerWithValidators, trainerWithValidators } from './trainer-with-validators.ts';
 import { type BestValidation, isBetter, VALIDATION_IOU, VALIDATION_LOSS, type Validator } from './validation.ts';
 
-const MODEL = 'model.safetensors';
-const OPTIMIZER = 'optimizer.safetensors';
 /** The weights of the best validation, in the run's folder. */
 const BEST = 'best.safetensors';
 
@@ -112,9 +117,12 @@ export class TrainingRun {
     | undefined;
   readonly #teacher: string;
   readonly #naming: NamingRule | undefined;
+  readonly #trace: StepTrace | undefined;
   readonly #validators: readonly Validator[];
   #description: RunDescription;
   #isTraining = false;
+  /** The step of the checkpoint that was saved before the best weights. */
+  #kept: number | undefined;
   /** Of the weights in {@link BEST}. */
   #best: BestValidation | undefined;
 
@@ -122,7 +130,7 @@ export class TrainingRun {
     { trainer, validators }: TrainerWithValidators,
     { store, description }: OpenedRun,
     metrics: Metrics[],
-    { teacher, naming }: Pick<TrainingStart, 'teacher' | 'naming'>,
+    { teacher, naming, trace }: Pick<TrainingStart, 'teacher' | 'naming' | 'trace'>,
     resumed: TrainingRun['resumed'],
   ) {
     this.trainer = trainer;
@@ -133,6 +141,7 @@ export class TrainingRun {
     this.resumed = resumed;
     this.#teacher = teacher;
     this.#naming = naming;
+    this.#trace = trace;
   }
 
   /** @throws {RunError} when the folder is not empty. */
@@ -170,11 +179,11 @@ export class TrainingRun {
     refuseDifferences(store.files.name, was, now);
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
-    const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
+    const model = checkpoint ? await modelOfCheckpoint(device, checkpoint) : await start.newModel();
     const made = await trainerWithValidators(model, { ...start, rates: was.rates });
     const { trainer } = made;
     try {
-      if (checkpoint) await loadState(trainer, checkpoint);
+      if (checkpoint) await loadCheckpoint(trainer, checkpoint);
       const description = { ...was, settings: now.settings };
       if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
       const resumed = { step: trainer.done, damaged, was };
@@ -190,7 +199,7 @@ export class TrainingRun {
   static async #start(
     made: TrainerWithValidators,
     opened: OpenedRun,
-    start: Pick<TrainingStart, 'teacher' | 'naming'>,
+    start: Pick<TrainingStart, 'teacher' | 'naming' | 'trace'>,
     resumed: TrainingRun['resumed'],
   ): Promise<TrainingRun> {
     try {
@@ -236,7 +245,10 @@ export class TrainingRun {
           metrics.push(line);
           return line;
         },
-        checkpoint: () => this.#checkpoint(),
+        copy: (step) => copyForCheckpoint(trainer, step, this.#trace),
+        checkpoint: async (copy) => this.#checkpoint(copy),
+        release: (copy) => copy?.dispose(),
+        isKept: (step) => step === this.#kept,
         isEvaluated: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
         evaluate: async (step) => {
           if (step % sampleEvery === 0) await drawSample(step);
@@ -279,7 +291,8 @@ export class TrainingRun {
   async #keepBest(): Promise<void> {
     const found = this.#validationOf(this.metrics.at(-1));
     if (!found || !isBetter(found, this.#best)) return;
-    await this.store.save(found.step, await this.#checkpoint());
+    await this.store.save(found.step, this.#checkpoint(undefined));
+    this.#kept = found.step;
     await this.store.files.write(BEST, await this.#model());
     this.#best = found;
   }
@@ -307,16 +320,16 @@ export class TrainingRun {
   }
 
   async #model(): Promise<Uint8Array> {
-    const { evaluated, done, settings } = this.trainer;
-    const about = { step: done, teacher: this.#teacher, naming: this.#naming, ema: settings.ema };
-    return modelFile(evaluated, about);
+    return modelFile(this.trainer.evaluated, this.#about());
   }
 
-  async #checkpoint(): Promise<Readonly<Record<string, Uint8Array>>> {
-    const { trainer } = this;
-    const { done, scale } = trainer;
-    const state = { step: String(done), teacher: this.#teacher, loss_scale: JSON.stringify(scale.state()) };
-    return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(trainer.state(), state) };
+  #about(): AboutModel {
+    const { done: step, settings } = this.trainer;
+    return { step, teacher: this.#teacher, naming: this.#naming, ema: settings.ema };
+  }
+
+  #checkpoint(copy: GpuTensors | undefined): Readonly<Record<string, PartContent>> {
+    return checkpointFiles(this.trainer, this.#about(), { copy, trace: this.#trace });
   }
 }
 
@@ -329,14 +342,4 @@ async function stepOfModel(files: FileSystem, name: string): Promise<number> {
     if (error instanceof CheckpointError) return 0;
     throw error;
   }
-}
-
-async function modelOf(device: Device, { files }: Checkpoint): Promise<ZeroSeg> {
-  const { model } = await openModel(device, files.get(MODEL) as WeightFile);
-  return model;
-}
-
-async function loadState(trainer: Trainer, { step, files, path }: Checkpoint): Promise<void> {
-  const { loss_scale } = await loadOptimizer(trainer.state(), files.get(OPTIMIZER) as WeightFile);
-  trainer.resume(step, parseLossScale(loss_scale, path(OPTIMIZER)));
 }

@@ -1,5 +1,6 @@
 import type { ProcessGroup, Wire } from '../../nn/distributed/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
+import type { StepTrace } from '../runs/index.ts';
 import type { GroupingStatistics } from './grouping-statistics.ts';
 
 /** What one step of training did. */
@@ -27,6 +28,8 @@ export interface TrainerOptions {
   readonly statisticsEvery?: number;
   /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
   readonly probe?: Probe | undefined;
+  /** Is told what takes how long, such as a `ChromeTrace`. The GPU is waited for after every micro-batch, beside the work. */
+  readonly trace?: StepTrace | undefined;
   /** Learning rates that took the place of the setting `base_lr` on the way, by step ascending. */
   readonly rates?: readonly RateChange[] | undefined;
   /**

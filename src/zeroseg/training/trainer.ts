@@ -8,7 +8,7 @@ import type { Launch, Tensor } from '../../tensor/graph/index.ts';
 import { readAll } from '../../tensor/run/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import { lossTerms, type ZeroSeg } from '../model/index.ts';
-import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
+import { type IssuedStep, Prefetch, type StepTrace, StepTrainer, type TracePlace } from '../runs/index.ts';
 import { Batches } from './batches.ts';
 import { explainNotFinite, SMALLEST_SCALE } from './explain.ts';
 import { type GroupingTensors, type GroupingValues, groupingStatistics } from './grouping-statistics.ts';
@@ -91,7 +91,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.settings = settings;
     this.optimizer = optimizer;
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
-    this.#batches = new Batches(data, settings, model.config.grids);
+    this.#batches = new Batches(data, settings, model.config.grids, options.trace);
     this.stepsPerEpoch = this.#batches.stepsPerEpoch;
     this.steps = plannedSteps(settings, data.length);
   }
@@ -209,6 +209,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     // The average follows early training: a thousand steps of warm-up would be most of a short run.
     const rest = average ? { rest: average.rest(updates, true) } : undefined;
     const isMeasured = this.#isMeasured(number);
+    const { trace } = this.#options;
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
@@ -216,24 +217,32 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     for (let part = 0; part < this.#parts.length; part++) {
       await losses[part - AHEAD];
       const inputs = { ...(await source.take()), scale, hyper, ...(apply ? undefined : rest) } as ForwardInputs;
+      const place = { step: number, part: this.#parts[part] as number };
+      const uploaded = trace?.begin('upload', place);
       const last = this.#group && part === this.#parts.length - 1 && lastPass(this.#compiled, this.#group, inputs);
       const pass = last ? last.pass : forward(inputs);
       if (last) summed = last.summed;
+      uploaded?.();
+      if (trace) traceWork(this.#device, trace, place);
       source.fill();
       norm = pass.norm;
       const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
-      losses.push(heard(readAll(scalars).then((all) => all.map((v) => v[0] as number))));
+      const read = readAll(scalars).finally(trace?.begin('read back', place));
+      losses.push(heard(read.then((all) => all.map((v) => v[0] as number))));
       // The maps are a hundred times what the losses are: they are read only where they are due.
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
     await summed;
-    norm ??= (apply as Apply)({ hyper, ...rest } as ApplyInputs).norm;
+    if (apply) {
+      norm = apply({ hyper, ...rest } as ApplyInputs).norm;
+      if (trace) traceWork(this.#device, trace, { step: number });
+    }
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),
       grouping: await Promise.all(grouping),
       gradNorm: (await gradNorm)[0]?.[0] as number,
     });
-    return { values: read(heard(readAll([norm]))) };
+    return { values: read(heard(readAll([norm as Tensor]))) };
   }
 
   protected async report(number: number, values: StepValues, elapsed: () => number): Promise<StepReport> {
@@ -308,6 +317,13 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
 
 type ForwardInputs = Parameters<Compiled['forward']>[0];
 type ApplyInputs = Parameters<Apply>[0];
+
+/** Tells when the GPU is done with what it has been given. */
+function traceWork(device: Device, trace: StepTrace, place: TracePlace): void {
+  const end = trace.begin('compute', place);
+  // What goes wrong is told to those who read what was computed.
+  if (end) void device.gpu.queue.onSubmittedWorkDone().then(end, end);
+}
 
 /** Of the parameters alone. */
 function bytesOf({ flat }: AdamW): number {

@@ -65,7 +65,11 @@ export function holdOut(
   const rest = Array.from({ length: data.length }, (_, number) => number).filter((number) => !isHeld.has(number));
   const part = (numbers: readonly number[]): TrainingData => ({
     length: numbers.length,
-    batch: (chosen) => data.batch(chosen.map((number) => numbers[number] as number)),
+    batch: (chosen, begin) =>
+      data.batch(
+        chosen.map((number) => numbers[number] as number),
+        begin,
+      ),
   });
   return { training: part(rest), heldOut: part(held) };
 }

@@ -64,6 +64,37 @@ async function metrics(run: string): Promise<object[]> {
   });
 }
 
+interface TraceEvent {
+  readonly name: string;
+  readonly ph: string;
+  readonly tid: number;
+  readonly ts: number;
+  readonly dur: number;
+  readonly args: { readonly step: number };
+}
+
+/** Spans of a row lie behind or within each other, all phases are there, and batches are read while the device computes. */
+function checkTrace({ traceEvents }: { readonly traceEvents: readonly TraceEvent[] }): void {
+  const spans = traceEvents.filter(({ ph }) => ph === 'X').sort((a, b) => a.ts - b.ts || b.dur - a.dur);
+  const open = new Map<number, number[]>();
+  for (const { name, tid, ts, dur } of spans) {
+    const ends = (open.get(tid) ?? []).filter((end) => end > ts);
+    for (const end of ends) expect(ts + dur, `${name} at ${ts}`).toBeLessThanOrEqual(end);
+    open.set(tid, [...ends, ts + dur]);
+  }
+  const named = (wanted: string) => spans.filter(({ name }) => name === wanted);
+  for (const name of ['read', 'decode', 'upload', 'compute']) {
+    expect(new Set(named(name).map(({ args }) => args.step)), name).toEqual(new Set([1, 2, 3, 4, 5]));
+  }
+  for (const name of ['copy', 'checkpoint', 'fetch', 'write']) {
+    expect(new Set(named(name).map(({ args }) => args.step)), name).toEqual(new Set([3]));
+  }
+  expect(traceEvents.filter(({ name, ph }) => name === 'read back' && ph === 'b').length).toBeGreaterThanOrEqual(5);
+  const isComputing = (at: number) => named('compute').some(({ ts, dur }) => ts <= at && at < ts + dur);
+  const [, ...later] = named('read');
+  expect(later.filter(({ ts }) => isComputing(ts)).length).toBeGreaterThanOrEqual(later.length / 2);
+}
+
 test('killed, stopped and resumed, a run gives the same numbers as one that was not', async () => {
   const args = [
     'train',
@@ -77,8 +108,10 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
     '3',
     ...['--ema', '0.8', '--mirror'],
   ];
-  const whole = await zeroseg(...args, '--out', at('whole'));
+  const whole = await zeroseg(...args, '--out', at('whole'), '--trace', at('trace.json'), '--trace-steps', '5');
   expect(whole.code, whole.err).toBe(0);
+  expect(whole.out).toMatch(/trace: \S+trace\.json, for ui\.perfetto\.dev; the device waited [\d.]+ % of the time/);
+  checkTrace(JSON.parse(await readFile(at('trace.json'), 'utf8')));
 
   const run = at('parts');
   const killed = await stopChild([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });

@@ -46,7 +46,13 @@ const writers = await buildProgram({
         for (let i = step + 1; i <= STEPS; i++) {
           await run.append({ step: i, loss: 1 / i, terms: {} });
           if (i % 3 === 0) await run.saveSample(i, Uint8Array.of(i));
-          if (i % 2 === 0) await run.save(i, { 'model.safetensors': bytesOf(i), 'optimizer.safetensors': bytesOf(-i) });
+          const pieces = async function* (bytes) {
+            for (let at = 0; at < bytes.length; at += 500) yield bytes.slice(at, at + 500);
+          };
+          // In pieces, while the run goes on.
+          if (i % 2 === 0) {
+            void run.save(i, { 'model.safetensors': pieces(bytesOf(i)), 'optimizer.safetensors': pieces(bytesOf(-i)) });
+          }
         }
         await run.files.write('model.safetensors', bytesOf(STEPS));
         await run.close();

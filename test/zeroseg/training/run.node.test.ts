@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { countParameters, freeParameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
+import { GpuTensors } from '../../../src/zeroseg/checkpoints/gpu-tensors.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelInfo, openModel } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
@@ -158,6 +159,65 @@ it('goes on from the checkpoint before, and says so, where the newest is damaged
   expect(await outcome(files)).toEqual(before);
 });
 
+it('writes a checkpoint while the steps go on, of the step that it is of', async () => {
+  const begun = start({ epochs: 3, ema: 0.5 });
+  const slow = memoryFileSystem('slow:/');
+  const { append } = slow;
+  let go = (): void => undefined;
+  const later = new Promise<void>((resolve) => (go = resolve));
+  const log: string[] = [];
+  slow.append = async (path, content) => {
+    if (path.startsWith('checkpoints/.step-000003')) await later;
+    if (path.startsWith('checkpoints/')) log.push(`write ${path.slice(18, 24)}`);
+    return append.call(slow, path, content);
+  };
+  const run = await TrainingRun.begin(slow, begun);
+  const onProgress = ({ step }: { step: number }) => {
+    log.push(`step ${step}`);
+    // Only when the GPU has made another step is anything of the checkpoint written: it was copied before.
+    if (step === 4) go();
+  };
+  await run.train({ saveEvery: 3, onProgress });
+  await close(run);
+  expect(log.indexOf('step 4')).toBeLessThan(log.indexOf('write 000003'));
+  // The next one waits until it is there.
+  expect(log.lastIndexOf('write 000003')).toBeLessThan(log.indexOf('step 5'));
+  expect(await slow.list('checkpoints')).toEqual(['step-000003', 'step-000006']);
+
+  // Without a copy, the steps wait.
+  const stopping = memoryFileSystem('stopping:/');
+  const { copyOf } = GpuTensors;
+  GpuTensors.copyOf = async () => undefined;
+  try {
+    const again = await TrainingRun.begin(stopping, begun);
+    await again.train({ saveEvery: 3 });
+    await close(again);
+  } finally {
+    GpuTensors.copyOf = copyOf;
+  }
+  for (const step of ['step-000003', 'step-000006']) {
+    for (const file of ['model.safetensors', 'optimizer.safetensors', 'state.json']) {
+      const path = `checkpoints/${step}/${file}`;
+      expect(await slow.read(path), path).toEqual(await stopping.read(path));
+    }
+  }
+});
+
+it('tells where a checkpoint could not be written, with that of before in its place', async () => {
+  const files = memoryFileSystem();
+  const { append } = files;
+  const run = await TrainingRun.begin(files, start({ epochs: 3 }));
+  files.append = async (path, content) => {
+    if (path.startsWith('checkpoints/.step-000004')) throw new RangeError('the disk is full');
+    return append.call(files, path, content);
+  };
+  await expect(run.train({ saveEvery: 2 })).rejects.toThrow('the disk is full');
+  await close(run);
+  expect(await files.list('checkpoints')).toEqual(['step-000002']);
+  files.append = append;
+  expect(await trainOn(files, start({ epochs: 3 }))).toEqual([3, 4, 5, 6]);
+});
+
 it('draws samples in their steps, each of the model after that step', async () => {
   const files = memoryFileSystem();
   const run = await TrainingRun.begin(files, start());
@@ -189,7 +249,10 @@ it('goes on with another learning rate, which it keeps', async () => {
     const abort = new AbortController();
     const run = await TrainingRun.begin(files, start());
     const onProgress = ({ step }: { step: number }) => step === last && abort.abort('stop');
-    await expect(run.train({ saveEvery: 2, signal: abort.signal, onProgress })).rejects.toBe('stop');
+    // After a step that a picture is drawn of, the GPU has no further one.
+    const sample = async () => Uint8Array.of(1);
+    const options = { saveEvery: 2, sampleEvery: 2, sample, signal: abort.signal, onProgress };
+    await expect(run.train(options)).rejects.toBe('stop');
     expect(run.trainer.done).toBe(last);
     return run;
   };
