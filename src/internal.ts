@@ -51,6 +51,7 @@ export {
   MAX_PARTS,
   PooledRegions,
   partName,
+  squareBytes,
 } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {

@@ -52,6 +52,7 @@ export {
   makeVocabulary,
   smoothByKeys,
   Teacher,
+  type TeacherPrecision,
   type TeacherTower,
   type TextTower,
   type UnknownName,
@@ -193,9 +194,11 @@ export {
   type PhotoFile,
   type PhotoSource,
   type PhotoStamp,
+  type ReadOptions,
   type RegionFeatures,
   readCache,
   readStamped,
+  type SquareCodec,
   type TrainingData,
 } from './features/index.ts';
 export {

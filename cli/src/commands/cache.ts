@@ -16,7 +16,7 @@ import {
   readCache,
 } from '@zeroseg/core/zeroseg';
 import { Command, InvalidArgumentError } from 'commander';
-import { openPhotos } from '../features/index.ts';
+import { openPhotos, squareCodecs } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, bindingNote, launchedBy } from '../mpi/index.ts';
 import { isPhotoName } from '../photos/index.ts';
@@ -44,6 +44,8 @@ interface CacheArguments {
   readonly grids: number[];
   readonly viewSource: 'native' | 'resized';
   readonly imageSize: number;
+  readonly squares: 'raw' | 'none' | keyof typeof squareCodecs;
+  readonly precision: 'f32' | 'f16';
   readonly regions: RegionFeatures;
   readonly denseMode?: DenseMode;
   readonly denseSize?: number;
@@ -82,6 +84,18 @@ export function cacheCommand(context: Context): Command {
       'native',
     )
     .option('--image-size <pixels>', "side of the student's squares, which training reads", wholeNumber(1, 16_384), 224)
+    .option(
+      '--squares <kind>',
+      'how those are kept: raw (150 kB of 224 pixels), jpeg (a tenth; quality 92), lossless (a quarter; WebP), none (training cuts them from the photos)',
+      oneOf('raw', 'jpeg', 'lossless', 'none'),
+      'raw',
+    )
+    .option(
+      '--precision <kind>',
+      'what the teacher computes in: f32, or f16 where the device has it',
+      oneOf('f32', 'f16'),
+      'f32',
+    )
     .option(
       '--regions <kind>',
       'what the teacher makes of cells: crops (30 passes a photo, as in the paper), pooled (one pass over the photo; the mean of each ' +
@@ -142,6 +156,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       throw new UsageError(`cache: ${name} is for --regions pooled or mixed; crops have no dense features`);
     }
   }
+  if (options.precision === 'f16' && options.regions !== 'crops') {
+    throw new UsageError(`cache: --precision f16 is for --regions crops; got ${options.regions}`);
+  }
   const isArchive = (await kindOfPath(photos)) === 'file' && !isPhotoName(photos);
   const source = await openPhotos(photos, isArchive);
   const clip = await openTeacher(options.clip);
@@ -158,6 +175,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     grids: options.grids,
     viewSource: options.viewSource,
     studentSize: options.imageSize,
+    squares:
+      options.squares === 'jpeg' || options.squares === 'lossless' ? squareCodecs[options.squares] : options.squares,
+    precision: options.precision,
     regions: options.regions,
     ...(options.denseMode ? { denseMode: options.denseMode } : {}),
     ...(options.denseSize ? { denseSize: options.denseSize } : {}),

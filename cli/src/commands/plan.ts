@@ -25,7 +25,7 @@ import {
   version,
   wholeNumber,
 } from '../shell/index.ts';
-import { openTeacher } from '../weights/index.ts';
+import { kindOfPath, openTeacher } from '../weights/index.ts';
 
 interface PlanArguments extends TrainOptions {
   readonly clip: string;
@@ -94,6 +94,11 @@ async function plan(context: Context, options: PlanArguments, command: Command):
   if (!isNamed && command.getOptionValueSource('share') !== 'default') {
     throw new UsageError('plan: --share is for a device by name; a benchmark has measured it');
   }
+  if (!isNamed && (await kindOfPath(options.device)) !== 'file') {
+    throw new UsageError(
+      `plan: --device ${options.device}: there is neither such a file nor such a device; give ${planDeviceNames.join(', ')}, or a file that \`zeroseg bench --json FILE\` wrote`,
+    );
+  }
   const device = isNamed ? namedDevice(options.device as GpuName, share) : await measuredDevice(options.device);
   const grids = presets['base']?.config.grids ?? [1, 2, 3, 4];
   const facts = { folder: 'the plan', length: images, key: { dim: clip.config.projection, grids, teacher: clip.name } };
@@ -160,6 +165,9 @@ function rowsOf(one: Plan, paper: Plan, both: boolean): string[][] {
     row('FLOP: views of a photo', ({ flops }) => tera(flops.photo)),
     row('FLOP: an image trained on', ({ flops }) => tera(flops.image)),
     row('disk: features and squares', ({ disk }) => bytes(disk.features)),
+    row('disk: with squares as jpeg, about', ({ disk }) => bytes(disk.features - disk.squares.raw + disk.squares.jpeg)),
+    row('disk: … lossless, about', ({ disk }) => bytes(disk.features - disk.squares.raw + disk.squares.lossless)),
+    row('disk: … none', ({ disk }) => bytes(disk.features - disk.squares.raw)),
     row('disk: names and checksums, about', ({ disk }) => bytes(disk.index)),
     row('disk: the run', ({ disk }) => bytes(disk.run)),
     row('micro-batch', ({ micro }) => String(micro)),

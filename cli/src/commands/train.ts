@@ -23,13 +23,13 @@ import {
   openRun,
   type Probe,
   presets,
-  readCache,
   resizeImage,
   Segmenter,
   TrainingRun,
   type TrainingStart,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
+import { readFeatures } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, agreedOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
@@ -67,6 +67,7 @@ import { builtIn, kindOfPath } from '../weights/index.ts';
 
 export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly cache?: string;
+  readonly photos?: string;
   readonly out: string;
   readonly resume?: boolean;
   readonly init?: string;
@@ -91,6 +92,7 @@ export function trainCommand(context: Context): Command {
   return new Command('train')
     .description('train a model on cached features; resumable at any time')
     .addOption(neededToBegin('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)'))
+    .option('--photos <place>', 'the photos of a cache that keeps no squares (`zeroseg cache --squares none`)')
     .requiredOption('--out <folder>', 'folder of the run')
     .addOption(
       offering(
@@ -195,7 +197,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     if ((await kindOfPath(cacheFolder)) === undefined) {
       throw new UsageError(`train: --cache ${cacheFolder}: there is no such folder; \`zeroseg cache\` makes it`);
     }
-    const cache = await readCache(nodeFileSystem(cacheFolder));
+    const cache = await readFeatures(cacheFolder, options.photos);
     for (const [folder, damage] of cache.indexDamage) {
       context.terminal.note(`${folder}: ${damage}; \`zeroseg cache\` makes it again, and all opens faster`);
     }

@@ -1,4 +1,4 @@
-import { featureBytes } from '@zeroseg/core/internal';
+import { featureBytes, squareBytes } from '@zeroseg/core/internal';
 import { cacheBytes, type ResolvedTraining, runBytes, type TeacherSource, viewCount } from '@zeroseg/core/zeroseg';
 import { type Cost, largestMicro, segmentFlops, teacherCost, trainingCost } from './costs.ts';
 import { type DeviceFacts, dryDevice } from './dry-device.ts';
@@ -17,6 +17,10 @@ export interface PlanDevice {
   /** Where the figures are from. */
   readonly source: string;
 }
+
+/** What squares of a cache are kept as. */
+export const squareKinds = ['raw', 'jpeg', 'lossless', 'none'] as const;
+type SquareKind = (typeof squareKinds)[number];
 
 export interface PlanOptions {
   readonly training: ResolvedTraining;
@@ -50,7 +54,13 @@ export interface Plan {
   /** Bytes of GPU memory of each rank. */
   readonly memory: { readonly teacher: Cost; readonly training: Cost };
   /** Bytes on disk. */
-  readonly disk: { readonly features: number; readonly index: number; readonly run: number };
+  readonly disk: {
+    readonly features: number;
+    /** Of the squares alone, by what they are kept as. Pixels are in `features` too. */
+    readonly squares: Readonly<Record<SquareKind, number>>;
+    readonly index: number;
+    readonly run: number;
+  };
   /** Seconds. */
   readonly cache: Duration;
   readonly training: Duration;
@@ -109,7 +119,14 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
   return {
     ...{ parameters: cost.parameters, teacherParameters: teacher.parameters, micro, steps, flops },
     memory: { teacher, training: cost },
-    disk: { features, index: cacheBytes(shape, images) - features, run: runBytes(cost.parameters, steps) },
+    disk: {
+      features,
+      squares: Object.fromEntries(
+        squareKinds.map((kind) => [kind, squareBytes(kind, shape, images)]),
+      ) as unknown as Plan['disk']['squares'],
+      index: cacheBytes(shape, images) - features,
+      run: runBytes(cost.parameters, steps),
+    },
     cache: duration(
       (images / ranks) * (flops.photo / device.flops),
       ((images / ranks) * (HOST.decode + HOST.photo)) / threads,

@@ -1,9 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
+import { ArgumentError, type Device, DeviceError, heard } from '../../gpu/index.ts';
+import { castFloat } from '../../kernels/elementwise/index.ts';
 import { slice } from '../../kernels/layout/index.ts';
-import { Tensor } from '../../tensor/graph/index.ts';
-import { read, type Step, step } from '../../tensor/run/index.ts';
+import { parameters, replaceParameters } from '../../nn/layers/index.ts';
+import { free, Tensor } from '../../tensor/graph/index.ts';
+import { evaluate, read, type Step, step } from '../../tensor/run/index.ts';
 import type { Rgb } from '../image/index.ts';
 import { clipPixels } from './towers.ts';
 
@@ -36,13 +38,20 @@ export class Teacher implements Disposable {
   readonly pixels: { readonly size: number; readonly mean: Rgb; readonly std: Rgb };
   readonly #device: Device;
   readonly #vision: TeacherTower;
+  readonly #halves: Halves;
   readonly #step: Step<'views', Tensor>;
   /** For what is left over of a batch; the last that was needed. */
   #rest: { readonly key: string; readonly run: Promise<Step<'views', Tensor>> } | undefined;
 
-  private constructor(device: Device, vision: TeacherTower, run: Step<'views', Tensor>, batch: number) {
+  private constructor(
+    device: Device,
+    vision: TeacherTower,
+    run: Step<'views', Tensor>,
+    { batch, halves }: { batch: number; halves: Halves },
+  ) {
     this.#device = device;
     this.#vision = vision;
+    this.#halves = halves;
     this.#step = run;
     this.batch = batch;
     this.size = vision.config.vision.image;
@@ -50,8 +59,18 @@ export class Teacher implements Disposable {
     this.pixels = { size: this.size, ...clipPixels(vision.config) };
   }
 
-  static async create(device: Device, vision: TeacherTower, { batch = 30 }: { batch?: number } = {}): Promise<Teacher> {
-    return new Teacher(device, vision, await record(device, vision, batch), batch);
+  /**
+   * With `precision` `f16`, it computes with copies of the weights in half precision; those of the tower may be freed then.
+   *
+   * @throws DeviceError when the device has no f16 arithmetic.
+   */
+  static async create(
+    device: Device,
+    vision: TeacherTower,
+    { batch = 30, precision = 'f32' }: { batch?: number; precision?: TeacherPrecision } = {},
+  ): Promise<Teacher> {
+    const halves: Halves = precision === 'f16' ? await halvesOf(device, vision) : undefined;
+    return new Teacher(device, vision, await record(device, vision, { halves, given: batch }), { batch, halves });
   }
 
   /** Bytes of GPU memory that the step takes beside the weights. */
@@ -94,7 +113,7 @@ export class Teacher implements Disposable {
     const key = `${count} of ${given}`;
     if (this.#rest?.key !== key) {
       const before = this.#rest;
-      this.#rest = { key, run: record(this.#device, this.#vision, given, count) };
+      this.#rest = { key, run: record(this.#device, this.#vision, { halves: this.#halves, given, count }) };
       (await before?.run)?.dispose();
     }
     const run = await (this.#rest as { readonly run: Promise<Step<'views', Tensor>> }).run;
@@ -107,6 +126,7 @@ export class Teacher implements Disposable {
       (run) => run.dispose(),
       () => {}, // whoever asked for it has been told
     );
+    for (const half of this.#halves?.values() ?? []) free(half);
   }
 
   [Symbol.dispose](): void {
@@ -114,15 +134,37 @@ export class Teacher implements Disposable {
   }
 }
 
+/** In what a teacher computes. */
+export type TeacherPrecision = 'f32' | 'f16';
+
+/** The weights in half precision, by those that they are copies of. */
+type Halves = ReadonlyMap<Tensor, Tensor> | undefined;
+
+async function halvesOf(device: Device, vision: TeacherTower): Promise<Halves> {
+  if (!device.features.has('shader-f16')) {
+    throw new DeviceError(`teacher: '${device.name}' has no f16 arithmetic (shader-f16); compute in f32`);
+  }
+  const weights = [...parameters(vision).values()];
+  const halves = await evaluate(weights.map((weight) => castFloat(weight, 'f16')));
+  return new Map(weights.map((weight, i) => [weight, halves[i] as Tensor]));
+}
+
 /** Features of the first `count` of `given` views. */
 function record(
   device: Device,
   vision: TeacherTower,
-  given: number,
-  count: number = given,
+  { halves, given, count = given }: { readonly halves: Halves; readonly given: number; readonly count?: number },
 ): Promise<Step<'views', Tensor>> {
   const { image } = vision.config.vision;
-  const body = ({ views }: { readonly views: Tensor }) =>
-    vision.forward(count === given ? views : slice(views, 0, 0, count));
+  const body = ({ views }: { readonly views: Tensor }) => {
+    const part = count === given ? views : slice(views, 0, 0, count);
+    if (!halves) return vision.forward(part);
+    const restore = replaceParameters(vision, halves);
+    try {
+      return castFloat(vision.forward(castFloat(part, 'f16')), 'f32');
+    } finally {
+      restore();
+    }
+  };
   return step(device, { views: [given, 3, image, image] }, body, { name: 'teacher' });
 }

@@ -6,7 +6,7 @@ export {
   gaussianBias,
   positionRule,
 } from './dense-modes.ts';
-export { Teacher, type TeacherTower } from './image-encoder.ts';
+export { Teacher, type TeacherPrecision, type TeacherTower } from './image-encoder.ts';
 export {
   describeUnknown,
   type KnownWords,

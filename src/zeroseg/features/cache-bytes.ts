@@ -19,6 +19,17 @@ export function cacheBytes(
   return photos * (2 * views * dim + 3 * (studentSize ?? 0) ** 2 + ROW_BYTES);
 }
 
+/** Bytes of the squares of a cache by what they are kept as: of pixels exactly; of files about, as measured on the package's photos at 224 pixels. */
+export function squareBytes(
+  squares: 'raw' | 'jpeg' | 'lossless' | 'none',
+  { studentSize }: Pick<CacheKey, 'studentSize'>,
+  photos: number,
+): number {
+  return Math.round(photos * (studentSize ?? 0) ** 2 * bytesPerPixel[squares]);
+}
+
+const bytesPerPixel = { raw: 3, jpeg: 0.302, lossless: 0.761, none: 0 } as const;
+
 /**
  * Bytes of the files of features and squares of a cache, exactly: what is left of its bytes are the names of the photos.
  *

@@ -18,6 +18,10 @@ export interface CacheKey {
   readonly dim: number;
   /** Side of the student's squares; null when they are not kept. */
   readonly studentSize: number | null;
+  /** How those are kept where it is not as pixels: the name of a {@link SquareCodec}, or `none` where they are cut from the photos again. */
+  readonly squares?: string;
+  /** What the teacher computed in, where it is not f32. */
+  readonly precision?: 'f16';
   /** What decoded the photos, such as `sharp`; caches of before do not say. */
   readonly decoder?: string;
   /** What the features of cells are, where they are not those of crops; with the way through the last layer and the side of the square. */
@@ -45,6 +49,8 @@ export const cacheKeyFields: Readonly<Record<string, Check>> = {
   views: isWhole(1, MAX_GRIDS * LARGEST_GRID ** 2),
   dim: isWhole(1, 65_536),
   studentSize: isNullOr(isSide),
+  squares: isMaybe(isText),
+  precision: isMaybe((value) => value === 'f16'),
   decoder: isMaybe(isText),
   regions: isMaybe((value) => value === 'pooled' || value === 'mixed'),
   denseMode: isMaybe(isText),

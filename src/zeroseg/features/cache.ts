@@ -12,15 +12,16 @@
  */
 import { ArgumentError, ownValue } from '../../gpu/index.ts';
 import { toHalf } from '../../nn/safetensors/index.ts';
-import type { Image } from '../image/index.ts';
+import { type Image, studentImage } from '../image/index.ts';
 import { brokenField, type FileSystem, type HeldLock, isWhole, readJsonFile } from '../storage/index.ts';
 import { CacheError } from './cache-error.ts';
 import { CacheIndex, type CachePlan } from './cache-index.ts';
 import { type CacheKey, cacheKeyFields } from './cache-key.ts';
 import { type CachePart, partName, partsAmong } from './cache-parts.ts';
 import { PhotoOrder } from './photo-order.ts';
-import type { PhotoFile, PhotoStamp } from './photo-source.ts';
+import { hashPhoto, type PhotoFile, type PhotoStamp } from './photo-source.ts';
 import { type NewRow, ShardReader, writeShard } from './shards.ts';
+import { type SquareCodec, squaresOf } from './squares.ts';
 
 export interface CacheOptions {
   /** Empties a cache with another key instead of refusing it. */
@@ -29,6 +30,8 @@ export interface CacheOptions {
   readonly repair?: boolean;
   /** Photos in a shard. Default 256: 50 MB at 30 views of 768 with squares of 224. */
   readonly shardSize?: number;
+  /** What codes squares where the key names it; without it they are kept as the key says: as pixels, or not at all. */
+  readonly codec?: SquareCodec | undefined;
   /** A shard is written after this many seconds even if it is not full, so that a slow teacher loses little. Default 300. */
   readonly flushSeconds?: number;
 }
@@ -63,6 +66,12 @@ export async function openCache(files: FileSystem, key: CacheKey, options: Cache
   const broken = brokenField(key, cacheKeyFields);
   if (broken !== undefined) {
     throw new CacheError(`openCache: key: ${broken}; it must have all that features depend on: see CacheKey`);
+  }
+  const named = squaresOf(key) === 'coded' ? key.squares : undefined;
+  if (named !== options.codec?.name) {
+    throw new CacheError(
+      `openCache: key.squares is ${named ?? 'no codec'}, and the codec given ${options.codec?.name ?? 'none'}`,
+    );
   }
   const lock = await files.lock('cache', LOCK);
   try {
@@ -103,7 +112,11 @@ export async function checkCacheKey(files: FileSystem, key: CacheKey): Promise<v
  * const features = await cache.features(0); // [views * dim]
  * ```
  */
-export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}): Promise<CacheReader> {
+export async function readCache(
+  files: FileSystem,
+  key: Partial<CacheKey> = {},
+  options: ReadOptions = {},
+): Promise<CacheReader> {
   const parts = await partsIn(files);
   const folders = parts ? parts.map((part) => files.folder(partName(part))) : [files];
   let first: CacheKey | undefined;
@@ -121,7 +134,15 @@ export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}):
     first ??= found;
     read.push({ folder: folder.name, index: await CacheIndex.load(folder), shards: new ShardReader(folder, found) });
   }
-  return new CacheReader(files.name, first as CacheKey, read);
+  return new CacheReader(files.name, first as CacheKey, read, options);
+}
+
+/** Where the squares of a cache come from that does not keep them as pixels. */
+export interface ReadOptions {
+  /** Decodes squares that are files of their own, and photos: `decodePhoto` of `zeroseg`. */
+  readonly decode?: ((bytes: Uint8Array<ArrayBuffer>, name: string) => Promise<Image>) | undefined;
+  /** A photo as it is encoded, by its path: squares that are not kept are cut from it. */
+  readonly photo?: ((path: string) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
 }
 
 /** The parts of a cache that several processes make; undefined where it is one by itself. */
@@ -179,6 +200,7 @@ export class CacheWriter {
   readonly #index: CacheIndex;
   readonly #shardSize: number;
   readonly #flushMilliseconds: number;
+  readonly #codec: SquareCodec | undefined;
   readonly #lock: HeldLock;
   #rows: NewRow[] = [];
   #begun = 0;
@@ -187,7 +209,7 @@ export class CacheWriter {
     files: FileSystem,
     key: CacheKey,
     index: CacheIndex,
-    { shardSize = 256, flushSeconds = 300 }: CacheOptions,
+    { shardSize = 256, flushSeconds = 300, codec }: CacheOptions,
     lock: HeldLock,
   ) {
     this.#files = files;
@@ -195,6 +217,7 @@ export class CacheWriter {
     this.#index = index;
     this.#shardSize = shardSize;
     this.#flushMilliseconds = flushSeconds * 1000;
+    this.#codec = codec;
     this.#lock = lock;
   }
 
@@ -233,7 +256,9 @@ export class CacheWriter {
    * floats; nothing is added then.
    */
   async add(stamp: PhotoStamp, features: Float32Array, image?: Image): Promise<void> {
-    const { views, dim, studentSize: side } = this.key;
+    const { views, dim } = this.key;
+    const squares = squaresOf(this.key);
+    const side = squares === 'none' ? null : this.key.studentSize;
     const refuse = (reason: string): never => {
       throw new CacheError(`cache: ${stamp.path}: ${reason}`, { photo: stamp.path });
     };
@@ -250,7 +275,9 @@ export class CacheWriter {
       refuse(`this cache keeps ${want}; got ${image ? `one of ${image.width} x ${image.height}` : 'none'}`);
     }
     if (this.#rows.length === 0) this.#begun = Date.now();
-    this.#rows.push({ stamp, features: toHalf(features), image: image && new Uint8Array(image.data) });
+    const halves = toHalf(features);
+    const coded = image && this.#codec ? await this.#codec.encode(image) : image && new Uint8Array(image.data);
+    this.#rows.push({ stamp, features: halves, image: coded });
     const due = Date.now() - this.#begun >= this.#flushMilliseconds;
     if (this.#rows.length >= this.#shardSize || due) await this.flush();
   }
@@ -289,9 +316,11 @@ export class CacheReader {
   readonly key: CacheKey;
   readonly #parts: readonly CacheSource[];
   readonly #order: PhotoOrder;
+  readonly #options: ReadOptions;
   #paths: readonly string[] | undefined;
 
-  constructor(folder: string, key: CacheKey, parts: readonly CacheSource[]) {
+  constructor(folder: string, key: CacheKey, parts: readonly CacheSource[], options: ReadOptions = {}) {
+    this.#options = options;
     this.folder = folder;
     this.key = key;
     this.#parts = parts;
@@ -333,8 +362,30 @@ export class CacheReader {
   async image(i: number): Promise<Image> {
     const side = this.key.studentSize;
     if (side === null) throw new CacheError(`cache: ${this.folder}: no student images are kept in this cache`);
+    const squares = squaresOf(this.key);
     const { shards, shard, row, of } = this.#find(i);
-    return { width: side, height: side, data: await shards.image(shard, row, of) };
+    if (squares === 'raw') return { width: side, height: side, data: await shards.image(shard, row, of) };
+    const { decode, photo } = this.#options;
+    const refuse = (reason: string): never => {
+      throw new CacheError(`cache: ${this.folder}: ${reason}`);
+    };
+    if (!decode || (squares === 'none' && !photo)) {
+      return refuse(
+        squares === 'none'
+          ? 'it keeps no squares, which are cut from the photos; say where these are (--photos)'
+          : `its squares are kept as ${this.key.squares}, and nothing is given that decodes them (decode)`,
+      );
+    }
+    if (squares === 'coded') {
+      const found = await decode(await shards.image(shard, row, of), `${this.folder}, ${of.path}`);
+      if (found.width === side && found.height === side) return found;
+      return refuse(`the square of ${of.path} has ${found.width} x ${found.height} pixels, not ${side} x ${side}`);
+    }
+    const bytes = await (photo as NonNullable<typeof photo>)(of.path);
+    if ((await hashPhoto(bytes)) !== of.hash) {
+      return refuse(`${of.path} has changed since its features were computed; run \`zeroseg cache\` again`);
+    }
+    return studentImage(await decode(bytes, of.path), side);
   }
 
   #find(i: number) {
@@ -350,7 +401,7 @@ export class CacheReader {
     for (let i = 0; i < this.length; i++) {
       try {
         await this.features(i);
-        if (this.key.studentSize !== null) await this.image(i);
+        if (squaresOf(this.key) !== 'none') await this.image(i);
       } catch (error) {
         problems.push((error as Error).message);
       }
@@ -392,10 +443,14 @@ const fieldWords: Readonly<Record<string, string>> = {
   teacherSize: "side of the teacher's views",
   dim: 'width of features',
   studentSize: "side of the student's squares",
+  squares: 'form of the squares',
+  precision: 'precision of the teacher',
 };
 
 function differences(given: CacheKey, asked: CacheKey): string[] {
-  const [found, wanted] = [given, asked].map((key): Record<string, unknown> => ({ ...key })) as [
+  // What caches of before do not say, because there was nothing else.
+  const before = { squares: 'raw', precision: 'f32' };
+  const [found, wanted] = [given, asked].map((key): Record<string, unknown> => ({ ...before, ...key })) as [
     Record<string, unknown>,
     Record<string, unknown>,
   ];

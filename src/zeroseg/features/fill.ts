@@ -1,5 +1,13 @@
 import { type Device, heard } from '../../gpu/index.ts';
-import { clipPixels, type DenseMode, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
+import { freeParameters } from '../../nn/layers/index.ts';
+import {
+  clipPixels,
+  type DenseMode,
+  type QueuedViews,
+  Teacher,
+  type TeacherPrecision,
+  ViewQueue,
+} from '../clip/index.ts';
 import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, type ViewSource, viewCount } from '../image/index.ts';
@@ -10,6 +18,7 @@ import type { CacheKey } from './cache-key.ts';
 import { type CachePart, checkPart, partOf } from './cache-parts.ts';
 import { type PhotoFile, type PhotoSource, type PhotoStamp, photoProblem, readStamped } from './photo-source.ts';
 import { mixedRegions, PooledRegions, type RegionFeatures } from './pooled-regions.ts';
+import type { SquareCodec } from './squares.ts';
 
 export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   /** Where the cache is, or will be. */
@@ -26,6 +35,10 @@ export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   readonly viewSource: ViewSource;
   /** Side of the student's squares, in pixels. */
   readonly studentSize: number;
+  /** What squares are kept as: pixels (default), files of their own by this codec, or not at all: training cuts them from the photos again. */
+  readonly squares?: SquareCodec | 'raw' | 'none';
+  /** What the teacher computes in. Default `f32`; `f16` wants `shader-f16`, and `regions` that are crops. */
+  readonly precision?: TeacherPrecision;
   /**
    * Views at once, of as many photos as it takes. Default: those of one photo. Features are the same whatever it is, but for the last
    * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
@@ -100,7 +113,8 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
   for await (const photo of source.photos) {
     if (!part || partOf(photo.path, part.of) === part.number) photos.push(photo);
   }
-  const cache = await openCache(files, await keyOf(options), options);
+  const codec = typeof options.squares === 'object' ? options.squares : undefined;
+  const cache = await openCache(files, await keyOf(options), { ...options, codec });
   const magnitude = new Magnitude(options.clip.config.projection);
   try {
     const { missing, fresh, ...lists } = await cache.plan(photos);
@@ -160,8 +174,11 @@ async function filesOf({ files, part }: FillOptions): Promise<FileSystem> {
 }
 
 async function keyOf(options: FillOptions): Promise<CacheKey> {
-  const { clip, grids, viewSource, studentSize, source, regions = 'crops' } = options;
+  const { clip, grids, viewSource, studentSize, source, regions = 'crops', squares = 'raw', precision } = options;
   const dense = denseOf(options);
+  if (precision === 'f16' && regions !== 'crops') {
+    throw new CacheError(`fillCache: precision f16 is for regions that are crops; got ${regions}`);
+  }
   return {
     teacher: clip.name,
     weights: await clip.weightsHash(),
@@ -174,6 +191,8 @@ async function keyOf(options: FillOptions): Promise<CacheKey> {
     studentSize,
     decoder: source.decoder,
     // Caches of crops have the key that they have always had.
+    ...(squares === 'raw' ? {} : { squares: squares === 'none' ? squares : squares.name }),
+    ...(precision === 'f16' ? { precision } : {}),
     ...(regions === 'crops' ? {} : { regions, denseMode: dense.mode, denseSize: dense.size }),
   };
 }
@@ -203,12 +222,14 @@ async function* computeFeatures(
   photos: readonly PhotoFile[],
   options: FillOptions,
 ): AsyncGenerator<Computed> {
-  const { clip, source, grids, viewSource, studentSize, regions = 'crops' } = options;
+  const { clip, source, grids, viewSource, studentSize, regions = 'crops', squares, precision = 'f32' } = options;
   const vision = await clip.vision(device);
   const views = viewCount(grids);
   // No batch is larger than all that there is to do.
   const batch = Math.min(options.batch ?? views, views * photos.length);
-  using teacher = regions === 'pooled' ? undefined : await Teacher.create(device, vision, { batch });
+  using teacher = regions === 'pooled' ? undefined : await Teacher.create(device, vision, { batch, precision });
+  // The teacher has copies in half precision.
+  if (precision === 'f16') freeParameters(vision);
   using pooled =
     regions === 'crops'
       ? undefined
@@ -219,11 +240,11 @@ async function* computeFeatures(
     try {
       const { stamp, bytes } = await readStamped(photo);
       const image = await source.decode(bytes, path);
-      const student = studentImage(image, studentSize);
+      const student = squares === 'none' ? undefined : studentImage(image, studentSize);
       return {
         path,
         stamp,
-        student,
+        ...(student && { student }),
         ...(queue && { views: await queue.add(image) }),
         ...(pooled && { pooled: heard(pooled.features(image)) }),
       };

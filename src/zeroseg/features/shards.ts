@@ -28,6 +28,7 @@ import {
 } from '../storage/index.ts';
 import { CacheError } from './cache-error.ts';
 import type { PhotoStamp } from './photo-source.ts';
+import { squaresOf } from './squares.ts';
 
 /** A row of a shard. */
 export interface ShardRow extends PhotoStamp {
@@ -48,9 +49,11 @@ export interface RowShape {
   readonly dim: number;
   /** Side of the student's square; null when images are not kept. */
   readonly studentSize: number | null;
+  /** As in the key: how they are kept where it is not as pixels. */
+  readonly squares?: string;
 }
 
-/** A row to be written: features as half floats, the student's square as RGB bytes. */
+/** A row to be written: features as half floats, the student's square as RGB bytes or as a file of its own. */
 export interface NewRow {
   readonly stamp: PhotoStamp;
   readonly features: Uint16Array<ArrayBuffer>;
@@ -80,15 +83,23 @@ export async function listShards(files: FileSystem): Promise<{ shards: number[];
 
 export const shardMetadata = { format: 'zeroseg feature cache' } as const;
 
-/** What the file of so many rows holds. */
+/** What the file of so many rows holds; `coded` are the bytes of all squares that are files of their own. */
 export function shardTensors(
   rows: number,
-  { views, dim, studentSize: side }: RowShape,
-): { readonly name: 'features' | 'images'; readonly dtype: 'F16' | 'U8'; readonly shape: readonly number[] }[] {
-  return [
-    { name: 'features', dtype: 'F16', shape: [rows, views, dim] },
-    ...(side === null ? [] : [{ name: 'images', dtype: 'U8', shape: [rows, side, side, 3] } as const]),
-  ];
+  shape: RowShape,
+  coded = 0,
+): {
+  readonly name: 'features' | 'images' | 'ends';
+  readonly dtype: 'F16' | 'U8' | 'U32';
+  readonly shape: readonly number[];
+}[] {
+  const { views, dim, studentSize: side } = shape;
+  const features = { name: 'features', dtype: 'F16', shape: [rows, views, dim] } as const;
+  const squares = squaresOf(shape);
+  if (squares === 'none' || side === null) return [features];
+  if (squares === 'raw') return [features, { name: 'images', dtype: 'U8', shape: [rows, side, side, 3] }];
+  // Where each begins and ends among all bytes: the first begins at 0.
+  return [features, { name: 'ends', dtype: 'U32', shape: [rows] }, { name: 'images', dtype: 'U8', shape: [coded] }];
 }
 
 /** Writes a shard: first the numbers, then the index that makes them count. */
@@ -96,18 +107,23 @@ export async function writeShard(
   files: FileSystem,
   shard: number,
   rows: readonly NewRow[],
-  { views, dim, studentSize: side }: RowShape,
+  shape: RowShape,
 ): Promise<ShardIndex> {
+  const { views, dim } = shape;
   const features = new Uint16Array(rows.length * views * dim);
-  const pixels = side === null ? 0 : side * side * 3;
-  const images = new Uint8Array(rows.length * pixels);
+  const ends = new Uint32Array(rows.length);
+  let end = 0;
   rows.forEach((row, i) => {
     features.set(row.features, i * views * dim);
-    if (row.image) images.set(row.image, i * pixels);
+    ends[i] = end += row.image?.length ?? 0;
+  });
+  const images = new Uint8Array(end);
+  rows.forEach(({ image }, i) => {
+    if (image) images.set(image, (ends[i] as number) - image.length);
   });
   const name = shardName(shard);
-  const data = { features, images };
-  const tensors = shardTensors(rows.length, { views, dim, studentSize: side });
+  const data = { features, images, ends };
+  const tensors = shardTensors(rows.length, shape, end);
   const bytes = writeSafetensors(
     tensors.map(({ name, ...tensor }) => [name, { ...tensor, data: data[name] } as WritableTensor]),
     shardMetadata,
@@ -176,6 +192,8 @@ interface OpenShard {
   readonly file: OpenFile;
   readonly features: HeaderEntry;
   readonly images: HeaderEntry | undefined;
+  /** Of squares that are files of their own. */
+  readonly ends: Uint32Array | undefined;
 }
 
 /**
@@ -203,9 +221,12 @@ export class ShardReader {
     return fromHalf(new Uint16Array(bytes.buffer));
   }
 
-  /** The student's square of a row, RGB bytes. */
-  async image(shard: number, row: number, of: ShardRow): Promise<Uint8Array> {
-    const bytes = await this.#range(shard, row, 'images', this.#shape.studentSize! ** 2 * 3);
+  /** The student's square of a row: RGB bytes, or the bytes of its file. */
+  async image(shard: number, row: number, of: ShardRow): Promise<Uint8Array<ArrayBuffer>> {
+    const isRaw = squaresOf(this.#shape) === 'raw';
+    const bytes = isRaw
+      ? await this.#range(shard, row, 'images', this.#shape.studentSize! ** 2 * 3)
+      : await this.#coded(shard, row);
     if ((await checksum(bytes)) !== of.sums[1]) throw this.#mismatch(shard, row, of, 'image');
     return bytes;
   }
@@ -234,6 +255,16 @@ export class ShardReader {
     return file.readRange(start, start + length);
   }
 
+  async #coded(shard: number, row: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { file, images, ends } = await this.#shard(shard);
+    const name = `${shardName(shard)}.safetensors`;
+    const [from, to] = [row === 0 ? 0 : (ends?.[row - 1] ?? 0), ends?.[row]];
+    if (!images || to === undefined || from > to || images.start + to > images.end) {
+      throw damaged(this.#files, name, `it holds no row ${row} of images`);
+    }
+    return file.readRange(images.start + from, images.start + to);
+  }
+
   #shard(shard: number): Promise<OpenShard> {
     let found = this.#open.get(shard);
     this.#open.delete(shard);
@@ -259,7 +290,10 @@ export class ShardReader {
       const first = await file.readRange(0, Math.min(8, file.size));
       const header = await file.readRange(0, headerSize(first, file.size, name));
       const { entries } = parseHeader(header, file.size, name);
-      return { file, features: entries.get('features')!, images: entries.get('images') };
+      const places = entries.get('ends');
+      const bytes = places && (await file.readRange(places.start, places.end));
+      const ends = bytes && new Uint32Array(bytes.buffer, 0, Math.floor(bytes.length / 4));
+      return { file, features: entries.get('features')!, images: entries.get('images'), ends };
     } catch (error) {
       await file?.close();
       const reason = error instanceof FileError ? error.reason : (error as Error).message;

@@ -34,6 +34,14 @@ test.each([
   [[...segment, '--classes', 'cat', '--short', 'NaN'], "option '--short <pixels>' argument 'NaN' is invalid"],
   [[...segment, '--classes', 'cat', '--out', at('crlf.txt')], `${at('crlf.txt')}: this is a file; give a folder`],
   [['segment', '', '--classes', 'cat'], '<photos>: an empty text was given'],
+  [
+    ['plan', '--device', 'nowhere'],
+    'plan: --device nowhere: there is neither such a file nor such a device; give h100, rtx4090, m3, arc, mali, or a file',
+  ],
+  [
+    ['cache', at('photos'), '--clip', 'built-in', '--out', at('out'), '--precision', 'f16', '--regions', 'pooled'],
+    'cache: --precision f16 is for --regions crops; got pooled',
+  ],
   [[...segment, '--classes', 'cat', '--out', ''], '--out: an empty text was given; give a folder'],
   [[...segment, '--classes', 'cat', '--clip', ''], '--clip: an empty text was given; give a place'],
   [[...segment, '--classes', ' , ,'], "--classes: there is no name in ' , ,'; give names such as"],

@@ -164,6 +164,37 @@ test('parts that several processes fill are read as the cache of one, also when 
   );
 });
 
+test('a teacher in f16 gives the features of f32 but for its rounding, in a cache of its own', async () => {
+  const [whole, files] = [memoryFileSystem(), memoryFileSystem()];
+  const f16 = { precision: 'f16' } as const;
+  if (!device.current.features.has('shader-f16')) {
+    await expect(fill(files, photos(3), f16)).rejects.toThrow('has no f16 arithmetic (shader-f16); compute in f32');
+    return;
+  }
+  await fill(whole, photos(7));
+  // Batches of 4 views: the last of 35 is partly filled.
+  await fill(files, photos(7), { ...f16, batch: 4 });
+  const [a, b] = [await readCache(whole), await readCache(files, { precision: 'f16' })];
+  let [error, size] = [0, 0];
+  for (let i = 0; i < 7; i++) {
+    const [exact, rounded] = [await a.features(i), await b.features(i)];
+    exact.forEach((value, k) => {
+      error += (value - rounded[k]!) ** 2;
+      size += value ** 2;
+    });
+  }
+  // A half float has 11 bits; features themselves are kept as such.
+  expect(Math.sqrt(error / size)).toBeGreaterThan(1e-5);
+  expect(Math.sqrt(error / size)).toBeLessThan(5e-3);
+  await expect(fill(whole, photos(7), f16)).rejects.toThrow(
+    'precision of the teacher is "f32" in the cache, "f16" now',
+  );
+  await expect(fill(files, photos(7))).rejects.toThrow('precision of the teacher is "f16" in the cache, "f32" now');
+  await expect(fill(memoryFileSystem(), photos(1), { ...f16, regions: 'pooled' })).rejects.toThrow(
+    'fillCache: precision f16 is for regions that are crops; got pooled',
+  );
+});
+
 test('a photo that cannot be decoded is passed over, and tried again', async () => {
   const files = memoryFileSystem();
   const seen: FillProgress[] = [];
