@@ -1,8 +1,7 @@
 import { pathsHash } from '@zeroseg/core/internal';
-<<<<<<< HEAD
 import type { Wire } from '@zeroseg/core/nn';
-import { cachedData, type RateChange, readCache, type TrainingStart, trainAlong } from '@zeroseg/core/zeroseg';
-import { nodeFileSystem } from '../files/index.ts';
+import { cachedData, type RateChange, type TrainingStart, trainAlong } from '@zeroseg/core/zeroseg';
+import { readFeatures } from '../features/index.ts';
 import {
   type Agreed,
   adapterOf,
@@ -13,11 +12,6 @@ import {
   refuseOthers,
   shareJson,
 } from '../mpi/index.ts';
-=======
-import { cachedData, type RateChange, type TrainingStart, trainAlong } from '@zeroseg/core/zeroseg';
-import { readFeatures } from '../features/index.ts';
-import { adapterOf, endWithOthers, MpiError, type OpenMpi, shareJson } from '../mpi/index.ts';
->>>>>>> 6bcd8a91 (Squares of a cache as JPEG, lossless WebP, or cut from the photos again: ImageNet in 79 GB instead of 252; the teacher in f16; plan names the devices it knows)
 import { newModel } from '../runs/index.ts';
 import { type Context, quietTerminal, version, withDevice } from '../shell/index.ts';
 
