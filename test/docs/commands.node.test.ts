@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveOptions, type TrainOptions } from '../../cli/src/shell/train-options.ts';
 import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos, writeVoc } from '../support/made-up.ts';
+import { parseYaml } from './block-yaml.ts';
 import { makeProgram } from './command-reference.ts';
 import { blocksIn, repository } from './markdown.ts';
 import { commandsIn } from './shell.ts';
@@ -14,6 +15,31 @@ interface Manifest {
   readonly scripts: Readonly<Record<string, string>>;
 }
 const manifest: Manifest = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'));
+
+/** What is looked at of a job of the MPI operator. */
+interface MpiJob {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: {
+    readonly slotsPerWorker: number;
+    readonly mpiReplicaSpecs: Readonly<Record<'Launcher' | 'Worker', Replicas>>;
+  };
+}
+
+interface Replicas {
+  readonly replicas: number;
+  readonly template: {
+    readonly spec: {
+      readonly containers: readonly {
+        readonly command?: readonly string[];
+        readonly args?: readonly string[];
+        readonly resources?: { readonly limits: Readonly<Record<string, number>> };
+        readonly volumeMounts?: readonly { readonly name: string }[];
+      }[];
+      readonly volumes?: readonly { readonly name: string }[];
+    };
+  };
+}
 
 const commands = blocksIn('sh').flatMap(({ page, text }) => commandsIn(text).map((words) => ({ page, words })));
 
@@ -135,6 +161,28 @@ test('every command in every page is understood: it exists, its options do, thei
     if (problem !== undefined) problems.push(`${page}: ${words.join(' ')}: ${problem}`);
   }
   expect(problems).toEqual([]);
+});
+
+test('the manifest for Kubernetes parses, and its command is one that the command line takes', async () => {
+  const [manifest] = blocksIn('yaml').map(({ text }) => parseYaml(text) as unknown as MpiJob);
+  const { Launcher, Worker } = (manifest as MpiJob).spec.mpiReplicaSpecs;
+  expect([manifest?.apiVersion, manifest?.kind]).toEqual(['kubeflow.org/v2beta1', 'MPIJob']);
+  const [launcher, worker] = [Launcher.template.spec.containers[0], Worker.template.spec.containers[0]] as const;
+  const command = [...(launcher?.command ?? []), ...(launcher?.args ?? [])];
+  // In a manifest numbers are no words: Kubernetes refuses them.
+  expect(command.filter((word) => typeof word !== 'string')).toEqual([]);
+  expect(command.slice(0, 3)).toEqual([
+    'mpirun',
+    '-n',
+    String(Worker.replicas * (manifest as MpiJob).spec.slotsPerWorker),
+  ]);
+  expect(await zerosegProblem(zerosegArguments(command) as readonly string[])).toBeUndefined();
+  const volumes = Worker.template.spec.volumes?.map(({ name }) => name);
+  expect(worker?.volumeMounts?.map(({ name }) => name)).toEqual(volumes);
+  expect(worker?.resources?.limits).toEqual({ 'nvidia.com/gpu': 1 });
+  expect(() => parseYaml('a: 1\n    b: 2')).toThrowErrorMatchingInlineSnapshot(
+    `[Error: yaml: 'b: 2' stands too far right]`,
+  );
 });
 
 test('a wrong command would be noticed', async () => {

@@ -27,6 +27,11 @@ export function launchedBy(env: Environment): Launched | undefined {
   if (pmix !== undefined && tasks !== undefined) {
     return tasks > 1 ? { rank: pmix, size: tasks, localRank: number('SLURM_LOCALID') ?? 0 } : undefined;
   }
+  if (pmix !== undefined) {
+    throw new MpiError(
+      "this process was started by PMIx, which does not say of how many it is one; start it by Open MPI's mpirun, or by srun --mpi=pmix",
+    );
+  }
   if ((number('PMI_SIZE') ?? 1) > 1) {
     throw new MpiError(
       "this process was started by another MPI's mpirun, or by srun without PMIx; it needs that of Open MPI, or srun --mpi=pmix",

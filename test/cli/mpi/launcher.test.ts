@@ -25,11 +25,15 @@ it('knows its place by mpirun and by srun with PMIx, and that it is alone', () =
     {},
     { OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_SIZE: '1' },
     { SLURM_STEP_NUM_TASKS: '1', SLURM_PROCID: '0' },
+    { SLURM_STEP_NUM_TASKS: '1', SLURM_PROCID: '0', PMIX_RANK: '0' },
     { PMI_SIZE: '1' },
   ])
     expect(launchedBy(alone)).toBeUndefined();
   expect(() => launchedBy(slurm)).toThrowErrorMatchingInlineSnapshot(
     `[MpiError: srun started several processes that cannot find each other; add --mpi=pmix]`,
+  );
+  expect(() => launchedBy({ PMIX_RANK: '1' })).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: this process was started by PMIx, which does not say of how many it is one; start it by Open MPI's mpirun, or by srun --mpi=pmix]`,
   );
   expect(() => launchedBy({ PMI_SIZE: '2', PMI_RANK: '0' })).toThrowErrorMatchingInlineSnapshot(
     `[MpiError: this process was started by another MPI's mpirun, or by srun without PMIx; it needs that of Open MPI, or srun --mpi=pmix]`,

@@ -1,10 +1,17 @@
-/** `mpirun -n 2 zeroseg train`, in processes of their own. */
+/** `mpirun -n 2 zeroseg …`, in processes of their own. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryFolder, useCommandLine, writeCache, writeConfig } from '../../support/made-up.ts';
+import {
+  temporaryFolder,
+  useCommandLine,
+  writeCache,
+  writeClip,
+  writeConfig,
+  writeVoc,
+} from '../../support/made-up.ts';
 import { hasMpirun, mpirun, processOfRank } from '../../support/mpirun.ts';
 import { buildProgram } from '../../support/programs.ts';
 
@@ -111,4 +118,17 @@ test.skipIf(!hasMpirun)('a process with other options, another cache or another 
     ]
   `);
   expect(await readdir(at('refused')).catch(() => [])).not.toContain('model.safetensors');
+});
+
+test.skipIf(!hasMpirun)('eval in two processes writes the file of one', async () => {
+  await writeVoc(at('voc'), 3);
+  await writeClip(at('clip'));
+  const evaluation = ['eval', '--data', 'voc', '--root', at('voc'), '--model', at('clip'), '--tokenizer', 'hash'];
+  const rest = ['--templates', 'identity', '--resamples', '20', '--sweep', '0.2,0.5', '--out'];
+  const alone = await zeroseg(...evaluation, ...rest, at('one.json'));
+  expect(alone.code, alone.err).toBe(0);
+  const both = await mpirun(2, [program, ...evaluation, ...rest, at('two.json')], { env: untuned });
+  expect(both.code, both.err).toBe(0);
+  expect(both.err + both.out).toContain('shared by 2 processes');
+  expect(await readFile(at('two.json'), 'utf8')).toBe(await readFile(at('one.json'), 'utf8'));
 });
