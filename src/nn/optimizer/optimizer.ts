@@ -141,14 +141,6 @@ export abstract class Optimizer<S extends string = string> {
     return this.#sums;
   }
 
-  /** The ranges of {@link gradientSums} that {@link accumulate} writes one by one, in the order in which they are written: the last first. */
-  gradientBuckets(): readonly Tensor[] {
-    const sums = this.gradientSums();
-    return this.flat.buckets
-      .map(({ buffer, offset, floats }) => range(sums[buffer] as Tensor, offset, [floats]))
-      .reverse();
-  }
-
   /** Records one step with the gradients that were accumulated, and starts anew. */
   apply(hyper: Tensor): Update {
     return label('optimizer', () => this.#step(this.gradientSums(), hyper, true));

@@ -2,6 +2,7 @@ import type { Device, GPUCommandEncoder } from '../../gpu/index.ts';
 import type { Tensor } from '../graph/index.ts';
 import type { HostArray } from '../values/index.ts';
 import type { Shared } from './on-demand.ts';
+import type { Bound } from './program.ts';
 import type { StepProgram } from './step-program.ts';
 
 /** Tensors that have their values before launch `end`. */
@@ -17,20 +18,16 @@ interface Part {
 export class EarlyReads {
   readonly #program: StepProgram;
   readonly #tensors: readonly Tensor[];
-  readonly #hostArray: Shared['hostArray'];
   readonly #parts: readonly Part[];
+  /** Those of the last run, in the order of the tensors. */
+  values: readonly Promise<HostArray>[] = [];
 
-  constructor(
-    name: string,
-    program: StepProgram,
-    tensors: readonly Tensor[],
-    { StepError, hostArray, writes }: Shared,
-  ) {
+  constructor(name: string, program: StepProgram, tensors: readonly Tensor[], { StepError, writes }: Shared) {
     this.#program = program;
     this.#tensors = tensors;
-    this.#hostArray = hostArray;
     const parts = new Map<number, number[]>();
-    tensors.forEach(({ storage, size }, i) => {
+    tensors.forEach(({ storage, size, dtype }, i) => {
+      if (dtype === 'f16') throw new StepError(`${name}: readEarly: tensor ${i} is f16; give it as f32`);
       const [from, to] = [storage.rootOffset, storage.rootOffset + storage.bytes];
       const last = program.launches.findLastIndex((launch) =>
         launch.tensors.some(
@@ -51,15 +48,19 @@ export class EarlyReads {
     this.#parts = [...parts].map(([end, own]) => ({ end, tensors: own })).sort((a, b) => a.end - b.end);
   }
 
-  /** Gives the GPU the whole program, behind what is in `encoder`. The values come in the order of the tensors. */
-  run(device: Device, encoder: GPUCommandEncoder, label: string): Promise<HostArray>[] {
+  /** Gives the GPU the whole program, behind what is in `encoder`. */
+  run(device: Device, encoder: GPUCommandEncoder, label: string): void {
     const values = new Array<Promise<HostArray>>(this.#tensors.length);
     let from = 0;
     const encode = (to: number): void => {
       const pass = encoder.beginComputePass({ label });
-      this.#program.encode(pass, from, to);
+      for (; from < to; from++) {
+        const { launch, pipeline, group } = this.#program.bound[from] as Bound;
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...launch.grid);
+      }
       pass.end();
-      from = to;
     };
     for (const { end, tensors } of this.#parts) {
       encode(end);
@@ -69,7 +70,8 @@ export class EarlyReads {
       });
       const read = device.readBack(encoder, ranges);
       tensors.forEach((i, at) => {
-        values[i] = read.then((bytes) => this.#hostArray(this.#tensors[i] as Tensor, bytes[at] as ArrayBuffer));
+        const kind = this.#tensors[i]?.dtype === 'u32' ? Uint32Array : Float32Array;
+        values[i] = read.then((bytes) => new kind(bytes[at] as ArrayBuffer));
         // Whoever waits for it hears of it.
         values[i].catch(() => undefined);
       });
@@ -77,6 +79,6 @@ export class EarlyReads {
     }
     if (from < this.#program.launches.length) encode(this.#program.launches.length);
     device.gpu.queue.submit([encoder.finish()]);
-    return values;
+    this.values = values;
   }
 }

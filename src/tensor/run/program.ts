@@ -56,15 +56,10 @@ export class Program {
     return memory;
   }
 
-  /**
-   * The launches from number `first` to before `end`, all by default. Two or three calls a launch and nothing else: no objects are made
-   * here, on the host or on the GPU.
-   */
-  encode(pass: GPUComputePassEncoder, first: number = 0, end: number = this.bound.length): void {
+  /** Two or three calls a launch and nothing else: no objects are made here, on the host or on the GPU. */
+  encode(pass: GPUComputePassEncoder): void {
     const [pipelines, groups, grids] = [this.#pipelines, this.#groups, this.#grids];
-    // A pass begins without a pipeline.
-    if (first > 0 && first < end) pass.setPipeline((this.bound[first] as Bound).pipeline);
-    for (let i = first, at = 3 * first; i < end; i++, at += 3) {
+    for (let i = 0, at = 0; i < groups.length; i++, at += 3) {
       const pipeline = pipelines[i];
       if (pipeline) pass.setPipeline(pipeline);
       pass.setBindGroup(0, groups[i] as GPUBindGroup);

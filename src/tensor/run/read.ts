@@ -90,14 +90,10 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   return xs.map((x) => {
     const data = onHost.get(x);
     if (data) return data;
-    return hostArray(x, copied.value[onGpu.indexOf(x)] as ArrayBuffer);
+    const bytes = copied.value[onGpu.indexOf(x)] as ArrayBuffer;
+    const kind = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array }[x.dtype];
+    return valuesOf(x, new kind(bytes)) as HostArray;
   });
-}
-
-/** What the bytes of a tensor say. */
-export function hostArray(x: Tensor, bytes: ArrayBuffer): HostArray {
-  const kind = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array }[x.dtype];
-  return valuesOf(x, new kind(bytes)) as HostArray;
 }
 
 function checkTensor(op: string, x: unknown): void {

@@ -142,7 +142,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     if (options.check) check = await (await checkMode()).Check.make(name, program, shared);
     if (options.time) timer = await (await timers()).Timer.make(device, program, shared);
     const first = options.readEarly?.(results);
-    if (first) early = new (await earlyReads()).EarlyReads(name, program, first, shared);
+    if (first && !check && !timer) early = new (await earlyReads()).EarlyReads(name, program, first, shared);
   } catch (error) {
     check?.dispose();
     program.dispose();
@@ -169,7 +169,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
 
-  const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads): EarlyResults<R> => {
+  const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads): R => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     program.verify(name);
@@ -199,9 +199,12 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
           if (root.outcome === outcome) root.outcome = undefined;
         });
       }
-      return { results: final, early: [] };
+      return final;
     }
-    if (read) return { results: final, early: read.run(device, encoder, name) };
+    if (read) {
+      read.run(device, encoder, name);
+      return final;
+    }
     if (timer) timer.encode(encoder);
     else {
       const pass = encoder.beginComputePass({ label: name });
@@ -209,7 +212,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
       pass.end();
     }
     device.gpu.queue.submit([encoder.finish()]);
-    return { results: final, early: [] };
+    return final;
   };
   const dispose = () => {
     if (disposed) return;
@@ -222,13 +225,10 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     for (const output of outputs.values()) output.storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);
-  return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values).results, {
+  return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values), {
     readEarly: (values: Readonly<Record<string, InputValue>>) => {
-      if (!early || check || timer)
-        throw new StepError(
-          `${name}: make the step with { readEarly }, and without check and time, to read before its end`,
-        );
-      return call(values, early);
+      if (!early) throw new StepError(`${name}: it was not made with { readEarly } alone`);
+      return { results: call(values, early), early: early.values };
     },
     memory: program.memory,
     launches: program.launches,

@@ -3,7 +3,7 @@ import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { gradients, scale } from '../../kernels/elementwise/index.ts';
 import { concat, slice } from '../../kernels/layout/index.ts';
-import { allReduce, type ProcessGroup } from '../../nn/distributed/index.ts';
+import { allReduce, gradientBuckets, type ProcessGroup } from '../../nn/distributed/index.ts';
 import type { AdamW } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
@@ -89,7 +89,7 @@ export async function sharedClipStep(
           );
           return { loss, nearest: argmax(logits), scale: clip.logit_scale };
         },
-        { name: 'train clip', readEarly: () => optimizer.gradientBuckets() },
+        { name: 'train clip', readEarly: () => gradientBuckets(optimizer) },
       ),
     );
     const apply = await kept(
@@ -110,7 +110,7 @@ export async function sharedClipStep(
         const images = await gathered(group, image as Float32Array);
         const texts = await gathered(group, text as Float32Array);
         const { results, early } = backward.readEarly({ ...own, images, texts, falseNegatives });
-        await allReduce(group, optimizer.gradientBuckets(), { early });
+        await allReduce(group, gradientBuckets(optimizer), { early });
         return { ...results, ...apply({ hyper }) };
       },
       [Symbol.dispose]: dispose,

@@ -1,5 +1,5 @@
 import { type Device, heard } from '../../gpu/index.ts';
-import { allReduce, type ProcessGroup, packHalves, type Wire } from '../../nn/distributed/index.ts';
+import { allReduce, gradientBuckets, type ProcessGroup, packHalves, type Wire } from '../../nn/distributed/index.ts';
 import { parameters, sharedWeights } from '../../nn/layers/index.ts';
 import { AdamW, WeightAverage } from '../../nn/optimizer/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
@@ -96,12 +96,12 @@ const PACKED = 'packed.';
 
 /** Sums of gradients as they go to other processes, by the number of their bucket. */
 function packed(optimizer: AdamW): Record<`${typeof PACKED}${string}`, Tensor> {
-  return Object.fromEntries(optimizer.gradientBuckets().map((bucket, i) => [`${PACKED}${i}`, packHalves(bucket)]));
+  return Object.fromEntries(gradientBuckets(optimizer).map((bucket, i) => [`${PACKED}${i}`, packHalves(bucket)]));
 }
 
 /** What is read of a pass while it runs, in the order in which a backward pass has it. */
 function sentBy(results: Pass, optimizer: AdamW, wire: Wire): Tensor[] {
-  const buckets = optimizer.gradientBuckets();
+  const buckets = gradientBuckets(optimizer);
   return wire === 'f32' ? [...buckets] : buckets.map((_, i) => results[`${PACKED}${i}`] as Tensor);
 }
 
@@ -112,7 +112,7 @@ export function lastPass(
   inputs: Parameters<Forward>[0],
 ): { readonly pass: Pass; readonly summed: Promise<void> } {
   const { results: pass, early } = forward.readEarly(inputs);
-  return { pass, summed: heard(allReduce(group, optimizer.gradientBuckets(), { early, wire })) };
+  return { pass, summed: heard(allReduce(group, gradientBuckets(optimizer), { early, wire })) };
 }
 
 export function groupingSizes(config: ZeroSegConfig): GroupingSizes {
