@@ -6,7 +6,7 @@ export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
-export { launchesOf } from './tensor/run/index.ts';
+export { fusedLaunchesOf, launchesOf } from './tensor/run/index.ts';
 export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
 export {

@@ -5,7 +5,8 @@ import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } 
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import { scan } from '../../src/tensor/graph/scan.ts';
-import type { Tensor } from '../../src/tensor/graph/tensor.ts';
+import type { Launch, Tensor } from '../../src/tensor/graph/tensor.ts';
+import { fuse } from '../../src/tensor/run/fuse.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import { cellTaps } from '../../src/zeroseg/image/cell-taps.ts';
 import * as ops from '../support/all-ops.ts';
@@ -483,6 +484,24 @@ describe('workgroups too many write nothing', () => {
     ).toEqual([]);
     const average = new WeightAverage(optimizer);
     expect(await faultsOf(() => average.update(tensor(device.current, 0.5)))).toEqual([]);
+  });
+
+  it('in a launch that takes the place of several', async () => {
+    const vector = () => variable(device.current, [36], new Float32Array(36).fill(0.5));
+    const [weight, bias, other, shift] = [vector(), vector(), vector(), vector()];
+    const named = Object.entries({ weight, bias, other, shift });
+    const optimizer = new AdamW(device.current, named);
+    const hyper = tensor(device.current, optimizer.hyperparameters(1, 0.1));
+    const body = () => {
+      const y = ops.layerNorm(ops.layerNorm(floats(70, 36), weight, bias, 1e-6), other, shift, 1e-6);
+      optimizer.update(gradients(y, optimizer.parameters, floats(70, 36)) as Tensor[], hyper);
+    };
+    const launches = await fuse(launchesOf(device.current, body), new Set());
+    const name = 'layer-norm-weights of all';
+    expect(launches.filter(({ kernel }) => kernel.name === name)).toHaveLength(1);
+    launched.add(name);
+    const grid = (launch: Launch) => (launch.kernel.name === name ? withSurplus(launch) : launch.grid);
+    expect(await compareGrids(device.current, launches, grid)).toEqual([]);
   });
 
   // Names as they stand beside the bindings of kernels.

@@ -1,5 +1,5 @@
 import type { Device, Launch, Results } from '@zeroseg/core';
-import { launchesOf } from '@zeroseg/core/internal';
+import { fusedLaunchesOf, launchesOf } from '@zeroseg/core/internal';
 import type { Progress, WorkOptions } from '@zeroseg/core/zeroseg';
 import type { Analysis } from './analysis.ts';
 import { type CountedLaunch, Counter, type Counts, type Lanes } from './counts.ts';
@@ -63,7 +63,7 @@ export async function gpuModel(
   const lanes = chosen.map(lanesOf);
   const different = [...new Map(lanes.map((one) => [JSON.stringify(one), one])).values()];
   const equal = new Map<string, Launch[]>();
-  for (const launch of launchesOnGpu(device, body, options.tuned)) {
+  for (const launch of await onGpu(device, options.tuned, () => fusedLaunchesOf(device, body))) {
     const key = keyOf(launch);
     equal.set(key, [...(equal.get(key) ?? []), launch]);
   }
@@ -120,6 +120,10 @@ export async function countLaunch(
  * profile, which is another's while the body records.
  */
 export function launchesOnGpu(device: Device, body: () => Results, variants?: ReadonlyMap<string, string>): Launch[] {
+  return onGpu(device, variants, () => launchesOf(device, body));
+}
+
+function onGpu<R>(device: Device, variants: ReadonlyMap<string, string> | undefined, record: () => R): R {
   const profile = { kind: 'gpu', workgroupsWanted: 2048, sharedThreads: 8, subgroupSize: 32 } as const;
   const { tuned } = device;
   // What was tuned on this device does not hold for another.
@@ -128,7 +132,7 @@ export function launchesOnGpu(device: Device, body: () => Results, variants?: Re
     tuned: { value: variants ?? new Map<string, string>(), configurable: true },
   });
   try {
-    return launchesOf(device, body);
+    return record();
   } finally {
     Reflect.deleteProperty(device, 'profile');
     Object.defineProperty(device, 'tuned', { value: tuned, configurable: true, enumerable: true });

@@ -86,7 +86,10 @@ function matmulName(epilogue: EpilogueSpec): string {
   return words.filter(Boolean).join(' ');
 }
 
-/** Where a tile lies, from its flat number: columns first, then rows, then the batch, then the parts of the inner axis. */
+/**
+ * Where a tile lies, from its flat number: columns first, then rows, then the batch, then the parts of the inner axis; and how many of
+ * its rows from one on exist.
+ */
 const place: Piece = {
   name: 'place',
   wgsl: `
@@ -104,13 +107,8 @@ fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
     (tile / wide % high) * tileRows, (tile % wide) * tileCols, flat,
     z0 * params.a0 + z1 * params.a1 + z2 * params.a2, z0 * params.b0 + z1 * params.b1 + z2 * params.b2,
     k, min(params.inner, k + params.chunk), k < max(params.inner, 1u));
-}`,
-};
-
-/** Rows of a tile that exist. */
-const rowsPiece: Piece = {
-  name: 'rows',
-  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.maxRows, max(params.rows, row) - row); }',
+}
+fn rowsFrom(row: u32) -> u32 { return min(params.maxRows, max(params.rows, row) - row); }`,
 };
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
@@ -172,8 +170,9 @@ export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): Matm
       sums: `write ${sums}`,
     } satisfies MatmulBindings,
     params: matmulParams,
+    adds: epilogue.residual && 'y',
     requires,
-    use: [place, rowsPiece, epiloguePiece(epilogue), { name: 'sums', wgsl: `alias S = ${sums};` }],
+    use: [place, epiloguePiece(epilogue), { name: 'sums', wgsl: `alias S = ${sums};` }],
     // Tiles × batch × parts.
     grid: ({ rows, cols, inner, batch, chunk }) => [
       Math.ceil(rows / rowsPerWorkgroup) *
@@ -217,6 +216,7 @@ export function splitSumKernel(epilogue: EpilogueSpec, wgsl: () => Promise<strin
       sums: 'write T',
     } satisfies SplitSumBindings,
     params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
+    adds: 'y',
     use: [epiloguePiece(epilogue)],
     grid: ({ n, rows }) => [Math.ceil(Math.max(n / (epilogue.four ? 4 : 1), epilogue.rowSums ? rows : 0) / 64)],
     wgsl,

@@ -116,18 +116,11 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
   };
   // Subgroups of 4 want more columns per thread: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
   const narrow = sharedThreads === 8 ? 1 : 1.3;
-  if (cols % 4 === 0) {
-    return {
-      kind: 'subgroup',
-      rowsPerThread,
-      colsPerThread: best([4, 8] as const, (n) => wasted(n) * (n === 4 ? narrow : 1.02)),
-    };
-  }
-  return {
-    kind: 'subgroup',
-    rowsPerThread,
-    colsPerThread: best([4, 5, 6, 8] as const, (n) => wasted(n) * (1 + 0.4 / n)),
-  };
+  const colsPerThread =
+    cols % 4 === 0
+      ? best([4, 8] as const, (n) => wasted(n) * (n === 4 ? narrow : 1.02))
+      : best([4, 5, 6, 8] as const, (n) => wasted(n) * (1 + 0.4 / n));
+  return { kind: 'subgroup', rowsPerThread, colsPerThread };
 }
 
 function defaultTile(product: Product): MatmulVariant {
@@ -135,13 +128,10 @@ function defaultTile(product: Product): MatmulVariant {
   const threadTile = large >= 64 ? 8 : 4;
   const tiles = threadTile === 8 ? large : tilesFor(product, 32);
   // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. Where there are
-  // more, a part must be long to save more than adding up the parts takes.
+  // more, a part must be long to save more than adding up the parts takes; no workgroup adds up more than 64 runs of 256 numbers.
   let splitK = 1;
-  const isWorthSplitting = () =>
-    tiles * splitK < 64 ? product.inner >= 256 * splitK : tiles * splitK < 512 && product.inner > 1024 * splitK;
-  while (isWorthSplitting()) splitK *= 2;
-  // And so that no more than 64 runs of 256 numbers are added up by one workgroup.
-  while (product.inner > 64 * 256 * splitK) splitK *= 2;
+  const splitAt = (groups: number) => (groups < 64 ? 256 : groups < 512 ? 1025 : 64 * 256 + 1);
+  while (product.inner >= splitAt(tiles * splitK) * splitK) splitK *= 2;
   return { kind: 'tile', threadTile, splitK };
 }
 
@@ -203,9 +193,11 @@ export function kernelOf(
   product: Product,
   epilogue: EpilogueSpec,
 ): MatmulKernel {
+  const { a, b } = product;
+  const elementOf = ({ four }: Operand) => (four ? 'vec4<T>' : 'T');
+  const elements = { a: elementOf(a), b: elementOf(b) } as const;
   if (variant.kind === 'tile') {
     const { threadTile } = variant;
-    const { a, b } = product;
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
     const side = 8 * threadTile;
@@ -213,8 +205,7 @@ export function kernelOf(
     return memoized(['tile', spec], () =>
       matmulKernel(
         {
-          a: a.four ? 'vec4<T>' : 'T',
-          b: b.four ? 'vec4<T>' : 'T',
+          ...elements,
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
           wgsl: async () => (await tiles()).tileWgsl(spec, wgslTools),
@@ -223,11 +214,9 @@ export function kernelOf(
       ),
     );
   }
-  const { sharedThreads } = device.profile;
-  if (sharedThreads === 0) throw new Error('internal: a matmul by subgroups on a device without them');
+  // Where there are none, nothing chooses this variant.
+  const sharedThreads = device.profile.sharedThreads as 4 | 8;
   const { rowsPerThread, colsPerThread } = variant;
-  if (epilogue.four && colsPerThread % 4 !== 0) throw new Error(`internal: ${colsPerThread} columns stored by vec4s`);
-  const { a, b } = product;
   // The step is four products. One loop for short products, whose time is in how it begins and ends.
   const steps = product.inner / 4;
   const loops = steps <= INNERMOST ? 1 : steps <= 32 * INNERMOST ? 2 : 4;
@@ -246,8 +235,7 @@ export function kernelOf(
   return memoized(spec, () =>
     matmulKernel(
       {
-        a: a.four ? 'vec4<T>' : 'T',
-        b: b.four ? 'vec4<T>' : 'T',
+        ...elements,
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,

@@ -20,11 +20,9 @@ export function blockWord(values: number, decays: boolean): number {
 export const blockWords: Piece = {
   name: 'blockWords',
   wgsl: `
-const BLOCK = ${BLOCK}u;
-fn valuesOf(word: u32) -> u32 { return word & 255u; }
 fn decays(word: u32) -> bool { return (word & 256u) != 0u; }
 // Which floats of four are values: 'i' counts the vec4s of a buffer, 'word' is that of block i / 16.
-fn holds(word: u32, i: u32) -> vec4<bool> { return i % 16u * 4u + vec4u(0u, 1u, 2u, 3u) < vec4u(valuesOf(word)); }`,
+fn holds(word: u32, i: u32) -> vec4<bool> { return i % 16u * 4u + vec4u(0u, 1u, 2u, 3u) < vec4u(word & 255u); }`,
 };
 
 /** What the gradients of a step are like. */

@@ -2,24 +2,19 @@ import { type Device, kernel, notNumbers } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
 import {
-  FEW_STEPS,
-  fewerRows,
   inRuns,
   loopsFor,
   mean,
   type RowCode,
   rowKernel,
-  rowSum,
   rowSumVec2,
-  rowSumVec4,
-  rowsPerGroup,
   rowThreadOverrides,
   rowThreadPlace,
-  rowThreads,
   sum,
   threadPerRow,
 } from '../axis/index.ts';
 import { add, addScalar, div, mul, sqrt, square, sub } from '../elementwise/index.ts';
+import { sumParts } from './layer-norm-weights.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
@@ -63,12 +58,10 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const { chunk, constants } = backwardShape(x.device, rows, length);
     const parts = Math.ceil(rows / chunk);
     const partial = empty(x, [parts, 2, cols], 'f32');
-    const bound = { x, mean: middles, inverse, dy, dx, weight, partial };
-    dispatch(backwardKernel(F, loopsFor(length / constants.THREADS)), bound, { rows, length, chunk, cols }, constants);
-    const few = fewerRows(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), FEW_STEPS);
-    const left = few.shape[0] as number;
-    const threads = rowThreads(x.device, { outer: 1, length: left, inner: length }, 16);
-    dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, threads);
+    const bound = { x, mean: middles, inverse, dy, dx, weight, partial, residual: dy };
+    const numbers = { rows, length, chunk, cols, hasResidual: 0 };
+    dispatch(backwardKernel(F, loopsFor(length / constants.THREADS)), bound, numbers, constants);
+    sumParts(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), dweight, dbias);
     return [dx, dweight, dbias];
   };
   return differentiable(y, [x, weight, bias], backward, (t, w, b) => add(mul(standardized(t, cols, eps), w), b));
@@ -234,8 +227,11 @@ function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
       dx: `write ${stored}`,
       weight: `read ${stored}`,
       partial: `write ${F}`,
+      residual: `read ${stored}`,
     },
-    params: { rows: 'u32', length: 'u32', chunk: 'u32', cols: 'f32' },
+    params: { rows: 'u32', length: 'u32', chunk: 'u32', cols: 'f32', hasResidual: 'u32' },
+    // What flows around the norm, in a residual block.
+    adds: 'dx',
     override: rowThreadOverrides,
     use: [rowThreadPlace, rowSumVec2],
     grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
@@ -266,7 +262,11 @@ ${head}
       let h = ((F(x[start + c]) - s.x) - s.y) * s.z;
       gradients += gradient;
       products += gradient * h;
-      if (last) { dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z); }`,
+      if (last) {
+        var value = (gradient - sums.x - h * sums.y) * s.z;
+        if (params.hasResidual != 0u) { value += F(residual[start + c]); }
+        dx[start + c] = ${stored}(value);
+      }`,
       { loops },
     )}
     if (!last) { sums = rowSumVec2(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols; }
@@ -292,40 +292,6 @@ ${head}
   });
 }
 
-// A workgroup takes WG / THREADS columns; threads share the parts.
-function makeSum(F: 'f32' | 'vec4<f32>') {
-  const stored = F === 'f32' ? 'T' : 'vec4<T>';
-  const join = F === 'f32' ? rowSum : rowSumVec4;
-  return kernel({
-    name: 'layer-norm-weights',
-    bind: { partial: `read ${F}`, dweight: `write ${stored}`, dbias: `write ${stored}` },
-    params: { parts: 'u32', length: 'u32' },
-    override: rowThreadOverrides,
-    use: [rowThreadPlace, join],
-    grid: ({ length }, constants) => [Math.ceil(length / rowsPerGroup(constants))],
-    wgsl: `${head}
-  let c = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
-  var dw = ${F}();
-  var db = ${F}();
-  if (c < params.length) {
-    ${inRuns(
-      { dw: F, db: F },
-      { counter: 'part', from: 'thread', to: 'params.parts', by: 'THREADS' },
-      `      let at = part * 2u * params.length + c;
-      dw += partial[at];
-      db += partial[at + params.length];`,
-    )}
-  }
-  dw = ${join.name}(dw, l);
-  db = ${join.name}(db, l);
-  if (c < params.length && thread == 0u) {
-    dweight[c] = ${stored}(dw);
-    dbias[c] = ${stored}(db);
-  }
-}`,
-  });
-}
-
 const head = `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
@@ -339,5 +305,3 @@ function backwardKernel(F: 'f32' | 'vec4<f32>', loops: number): ReturnType<typeo
   if (!made) backwardKernels.set(key, (made = makeBackward(F, loops)));
   return made;
 }
-
-const sumKernels = { f32: /*#__PURE__*/ makeSum('f32'), 'vec4<f32>': /*#__PURE__*/ makeSum('vec4<f32>') };

@@ -34,5 +34,6 @@ const addKernel = /*#__PURE__*/ kernel({
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
+  rule: () => import('./join-gradients.ts'),
   wgsl: /*#__PURE__*/ elementLoop('y[i] = a[i] + b[i];'),
 });

@@ -12,7 +12,7 @@ import {
 } from './dependence.ts';
 import { add, fill } from './fill.ts';
 import { currentRecording, launchOrder, watchLaunches } from './record.ts';
-import { type GradientNode, type Launch, type SumTo, Tensor } from './tensor.ts';
+import { type GradientNode, type Launch, Storage, type SumTo, Tensor } from './tensor.ts';
 
 let order = 0;
 
@@ -108,7 +108,7 @@ export function reverse<const T extends readonly Tensor[]>(
   const dys = results.map((result, i) => {
     const seed = seeds[i];
     if (!seed) {
-      if (result.size === 1) return constant(result, 1);
+      if (result.size === 1) return one(result);
       throw new ShapeError('gradients', 'without dy, y must be a scalar; sum it first or give dy', { y: result.shape });
     }
     if (!sameShape(seed.shape, result.shape) || seed.dtype !== result.dtype) {
@@ -207,6 +207,13 @@ function again(
 /** Gradients that meet are added. */
 function joined(a: Tensor, b: Tensor): Tensor {
   return differentiable(add(a, b), [a, b], (dy) => [dy, dy]);
+}
+
+/** The number 1 in the shape of `x`: of the host, so that nothing is launched for it. */
+function one({ device, storage: { bytes }, shape, dtype }: Tensor): Tensor {
+  const storage = new Storage(device, bytes, 'constant');
+  storage.data = Uint32Array.of(dtype === 'f16' ? 0x3c00 : 0x3f800000);
+  return new Tensor(storage, shape, dtype);
 }
 
 /** A gradient that is the same everywhere. */

@@ -119,6 +119,8 @@ export interface Launch {
   readonly params: readonly number[];
   readonly constants: Readonly<Record<string, number>>;
   readonly grid: readonly [number, number, number];
+  /** What it uses of its tensors, by their numbers, where that is only some ranges of one. */
+  readonly ranges?: Readonly<Record<number, readonly Storage[]>>;
   readonly label: string;
   /** What it is repeated in, if anything. */
   readonly loop: Loop | undefined;

@@ -1,7 +1,7 @@
 export { evaluate } from './evaluate.ts';
 export { type Jit, type JitOptions, jit } from './jit.ts';
 export { KeptSteps } from './kept-steps.ts';
-export { launchesOf } from './launches.ts';
+export { fusedLaunchesOf, launchesOf } from './launches.ts';
 export { read, readAll, readU32 } from './read.ts';
 export type { Results } from './results.ts';
 export { type NestedArray, toArray, toText } from './show.ts';

@@ -92,8 +92,10 @@ export function lifetimes(
       }
       span.last = at;
       span.uses.push(2 * at + (writes(launch, i) ? 1 : 0));
-      if (tensor.storage === root) span.whole = Math.min(span.whole, at);
-      else if (!span.ranges.has(tensor.storage)) span.ranges.set(tensor.storage, at);
+      for (const storage of launch.ranges?.[i] ?? [tensor.storage]) {
+        if (storage === root) span.whole = Math.min(span.whole, at);
+        else if (!span.ranges.has(storage)) span.ranges.set(storage, at);
+      }
     }
   });
   loopIn(launches)?.extend(launches, spans, liveOut);

@@ -5,6 +5,7 @@ import { currentRecording, type Launch, type Memory, Recording, record, Storage,
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
 import type { Check } from './check/check-mode.ts';
 import type { EarlyReads } from './early-reads.ts';
+import { fuse } from './fuse.ts';
 import { collect, schedule, writes, writesVariable } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import { shared } from './on-demand.ts';
@@ -129,10 +130,12 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   if (returned.some((t) => t.device !== device))
     throw new StepError(`${name}: the body returns a tensor of another device`);
   const effects = recording.launches.filter(writesVariable);
-  const launches = schedule(collect(returned, effects));
+  const scheduled = schedule(collect(returned, effects));
   const returnedRoots = new Set(
     returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
   );
+  // Check mode tells which op went wrong, one by one.
+  const launches = options.check ? scheduled : await fuse(scheduled, returnedRoots);
   const inputRoots = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await StepProgram.build(device, launches, returnedRoots, inputRoots);
   let check: Check | undefined;

@@ -1,5 +1,5 @@
 import { mean } from '../../kernels/axis/index.ts';
-import { add, scale, sub } from '../../kernels/elementwise/index.ts';
+import { scale, sub } from '../../kernels/elementwise/index.ts';
 import { matmul } from '../../kernels/matmul/index.ts';
 import { softmax } from '../../kernels/row-ops/index.ts';
 import { groupMembers } from '../../kernels/zeroseg/index.ts';
@@ -131,7 +131,7 @@ export class Grouping {
     });
     trace('assign', assign);
     trace('assign_soft', soft);
-    const y = add(this.assign.proj.forward(grouped), queries);
+    const y = this.assign.proj.forward(grouped, { residual: queries });
     const result = this.mlp_channels.forward(this.norm_new_x.forward(y), y);
     trace('grouped', result);
     const softMap = softmax(logits, 1);
