@@ -58,6 +58,7 @@ export {
   type Weights,
   type WeightValues,
   weightsFrom,
+  withParameters,
   xavierUniform,
   zeros,
 } from './layers/index.ts';

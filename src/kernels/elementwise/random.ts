@@ -39,8 +39,8 @@ export function randomGumbel(key: Tensor, shape: Shape, stream = 0): Tensor {
 }
 
 function random(op: string, key: Tensor, shape: Shape, stream: number, distribution: 0 | 1 | 2): Tensor {
-  checkShape(op, shape);
   checkKey(op, key, stream);
+  checkShape(op, shape);
   const y = emptyOn(key.device, shape);
   dispatch(draw, { key, y }, { n: y.size, stream, shapeHash: hash(shape) }, { DISTRIBUTION: distribution });
   return y;
@@ -48,8 +48,10 @@ function random(op: string, key: Tensor, shape: Shape, stream: number, distribut
 
 /** @throws ShapeError unless `key` is u32 `[2]` and `stream` a u32. */
 export function checkKey(op: string, key: Tensor, stream: number): void {
-  if (key.dtype !== 'u32' || key.size !== 2) {
-    throw new ShapeError(op, `the key must be two u32; it is ${key.dtype}`, { key: key.shape });
+  if (key?.dtype !== 'u32' || key.size !== 2) {
+    throw new ShapeError(op, `the key must be a tensor of two u32, the seed of the step; it is ${key?.dtype}`, {
+      key: key?.shape,
+    });
   }
   if (!Number.isInteger(stream) || stream < 0 || stream >= 2 ** 32) {
     throw new ShapeError(op, `${stream} is no stream: 0 to 2³² − 1`);

@@ -117,7 +117,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 }
 
 /**
- * Joins tensors along one axis, in order; all other axes agree. Each gets its range of the gradient. Float or u32.
+ * Joins tensors along one axis (default: the first), in order; all other axes agree. Each gets its range of the gradient. Float or u32.
  *
  * ```ts
  * const tokens = concat([classToken, patches], 1); // [B, 1, C] and [B, N, C] → [B, N + 1, C]
@@ -125,9 +125,9 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  *
  * @throws ShapeError when there is none, or when other axes or dtypes differ.
  */
-export function concat(xs: readonly Tensor[], axis: number): Tensor {
+export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   const first = xs[0];
-  if (!first) throw new ShapeError('concat', 'at least one tensor is needed');
+  if (!first) throw new ShapeError('concat', 'give a list of at least one tensor, such as [a, b]');
   const at = normalizeAxis('concat', axis, first.shape);
   const shapes = Object.fromEntries(xs.map((x, i) => [`x${i}`, x.shape]));
   for (const x of xs) {

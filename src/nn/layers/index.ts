@@ -10,7 +10,16 @@ export { type CacheSize, KeyValueCache } from './key-value-cache.ts';
 export { LayerNorm } from './layer-norm.ts';
 export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
-export { countParameters, freeParameters, type Module, parameter, parameters, replaceParameters } from './module.ts';
+export {
+  countParameters,
+  freeParameters,
+  type Module,
+  parameter,
+  parameters,
+  recordWith,
+  replaceParameters,
+  withParameters,
+} from './module.ts';
 export {
   MultiHeadAttention,
   type MultiHeadAttentionInputs,

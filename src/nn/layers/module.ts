@@ -1,6 +1,6 @@
 import { Device } from '../../gpu/index.ts';
 import { free, Tensor, variable } from '../../tensor/graph/index.ts';
-import { describe, type HostValues, type Shape, ShapeError, StepError } from '../../tensor/values/index.ts';
+import { describe, type HostValues, type Shape, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
 
 /**
  * An object, an array or a `Map` that holds parameters (variables) and other modules, by any depth. What is in private
@@ -51,6 +51,54 @@ export function replaceParameters(module: Module, by: ReadonlyMap<Tensor, Tensor
   return () => {
     for (const one of undo) one();
   };
+}
+
+/** Records `body` with other tensors in the fields that hold parameters, as {@link replaceParameters} puts them there. */
+export function recordWith<R>(op: string, module: Module, by: ReadonlyMap<Tensor, Tensor>, body: () => R): R {
+  const restore = replaceParameters(module, by);
+  try {
+    const result: unknown = body();
+    if (result instanceof Promise) {
+      throw new StepError(`${op} records what is called in it; give a function that is not async`);
+    }
+    return result as R;
+  } finally {
+    restore();
+  }
+}
+
+/**
+ * Records `body` with other tensors in the places of some of a module's parameters, by their names in {@link parameters}: PyTorch's
+ * `torch.func.functional_call`. They may be computed, and gradients flow to what they are made of: low-rank adapters (LoRA), weight
+ * normalisation, one step of gradient descent inside of another (MAML). The module is as it was afterwards; where `body` uses
+ * `recompute`, ask for gradients in it, too.
+ *
+ * ```ts
+ * const weight = add(layer.weight, matmul(b, a)); // frozen, and what is learnt: [out, rank] and [rank, in]
+ * const y = withParameters(layer, new Map([['weight', weight]]), () => layer.forward(x));
+ * const [da, db] = gradients(mean(square(y)), [a, b]);
+ * ```
+ *
+ * @throws StepError when the module has no parameter of a name, or `body` is async; ShapeError when a tensor has another shape.
+ */
+export function withParameters<R>(module: Module, others: ReadonlyMap<string, Tensor>, body: () => R): R {
+  const own = parameters(module);
+  const by = new Map<Tensor, Tensor>();
+  for (const [name, other] of others) {
+    const parameter = own.get(name);
+    if (!parameter) {
+      const [first] = own.keys();
+      throw new StepError(`withParameters: the module has no parameter '${name}'; they are called as '${first}'`);
+    }
+    if (!sameShape(parameter.shape, other?.shape)) {
+      throw new ShapeError('withParameters', `what takes the place of '${name}' must have its shape`, {
+        parameter: parameter.shape,
+        other: other?.shape,
+      });
+    }
+    by.set(parameter, other);
+  }
+  return recordWith('withParameters', module, by, body);
 }
 
 /** Sees all tensors in a module, with the path to each, and what puts another into its place. */

@@ -85,7 +85,6 @@ export function flattenParameters(
     decays = (_, parameter) => parameter.shape.length > 1,
   }: FlatParametersOptions = {},
 ): FlatParameters {
-  const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
   const parameters: FlatParameter[] = [];
   const sizes: number[] = [];
   const buckets: { buffer: number; offset: number; floats: number }[] = [];
@@ -94,6 +93,7 @@ export function flattenParameters(
     new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(found)}`);
   if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
     throw refuse(named);
+  const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
   for (const pair of named as Iterable<unknown>) {
     const [name, tensor] = (Array.isArray(pair) ? pair : []) as unknown[];
     if (typeof name !== 'string' || !(tensor instanceof Tensor)) throw refuse(pair);

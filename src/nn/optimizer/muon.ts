@@ -78,7 +78,14 @@ export class Muon extends Optimizer<'m'> {
       );
     }
     // All of them are matrices, so that no default leaves one without decay.
-    super('Muon', ['m'], device, pairs, options);
+    super('Muon', ['m'], device, pairs, options, [
+      'momentum',
+      'nesterov',
+      'weightDecay',
+      'eps',
+      'iterations',
+      'adjust',
+    ]);
     this.#options = { momentum, nesterov, weightDecay, eps, iterations, adjust };
   }
 

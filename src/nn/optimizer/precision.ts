@@ -3,7 +3,7 @@ import { castFloat, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
-import { type Module, parameters, replaceParameters } from '../layers/index.ts';
+import { type Module, parameters, recordWith } from '../layers/index.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /**
@@ -62,16 +62,15 @@ export class HalfPrecision {
   backward<R extends { readonly loss: Tensor }>(scale: Tensor, body: () => R): R & { readonly gradients: Tensor[] } {
     const copies = this.#optimizer.parametersInF16();
     const weights = this.#optimizer.parameters;
-    const restore = replaceParameters(this.#model, new Map(weights.map((p, i) => [p, copies[i] as Tensor])));
-    try {
+    const by = new Map(weights.map((p, i) => [p, copies[i] as Tensor]));
+    // With the gradients: what is recomputed for them is recorded again.
+    return recordWith('HalfPrecision: backward()', this.#model, by, () => {
       const results = body();
       const loss = castFloat(results.loss, 'f32');
       if (loss.size !== 1) throw new ShapeError('backward', 'the loss must be a scalar', { loss: loss.shape });
       // The scale comes in as the gradient of the loss: no launch multiplies.
       return { ...results, gradients: gradients(loss, copies, reshape(scale, loss.shape)) };
-    } finally {
-      restore();
-    }
+    });
   }
 }
 

@@ -41,7 +41,12 @@ export class SGD extends Optimizer<'m'> {
         `SGD: nesterov wants momentum and no dampening; got momentum ${momentum}, dampening ${dampening}`,
       );
     }
-    super('SGD', momentum > 0 ? ['m'] : [], device, named, options);
+    super('SGD', momentum > 0 ? ['m'] : [], device, named, options, [
+      'momentum',
+      'dampening',
+      'nesterov',
+      'weightDecay',
+    ]);
     this.#constants = { momentum, nesterov: nesterov ? 1 : 0, weightDecay };
     this.#dampening = dampening;
   }

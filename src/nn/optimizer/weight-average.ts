@@ -1,8 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { moveAverage } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { StepError } from '../../tensor/values/index.ts';
-import { type Module, replaceParameters } from '../layers/index.ts';
+import { type Module, recordWith } from '../layers/index.ts';
 import type { Optimizer } from './optimizer.ts';
 
 export interface WeightAverageOptions {
@@ -67,16 +66,7 @@ export class WeightAverage {
   within<R>(model: Module, body: () => R): R {
     const averages = [...this.state().values()];
     const by = new Map(this.#optimizer.parameters.map((p, i) => [p, averages[i] as Tensor]));
-    const restore = replaceParameters(model, by);
-    try {
-      const result: unknown = body();
-      if (result instanceof Promise) {
-        throw new StepError('WeightAverage: within() records what is called in it; give a function that is not async');
-      }
-      return result as R;
-    } finally {
-      restore();
-    }
+    return recordWith('WeightAverage: within()', model, by, body);
   }
 
   /** The averages by the parameters' names, for checkpoints: read them, or write what was read. */

@@ -48,6 +48,9 @@ export function variable(device: Device, shape: Shape, values?: HostValues, dtyp
   const type = dtype ?? defaultType(values);
   checkDType('variable', type);
   checkShape('variable', shape);
+  if (typeof values === 'string') {
+    throw new ShapeError('variable', `a dtype is the fourth argument: variable(device, shape, undefined, '${values}')`);
+  }
   const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
   const storage = new Storage(device, size(shape) * bytesPerElement(type), 'variable');
   const buffer = device.buffer(storage.bytes, `variable ${formatShape(shape)}`, bufferUsage.storage);

@@ -18,8 +18,9 @@ export class ShapeError extends ZeroSegError {
   }
 }
 
-export function formatShape(shape: Shape): string {
-  return `[${shape.join(', ')}]`;
+/** Of what is no tensor (a list, where JavaScript was not told the type) there is no shape. */
+export function formatShape(shape: Shape | undefined): string {
+  return shape ? `[${shape.join(', ')}]` : '(no tensor)';
 }
 
 /** Number of elements. */
@@ -29,8 +30,8 @@ export function size(shape: Shape): number {
   return n;
 }
 
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((axis, i) => axis === b[i]);
+export function sameShape(a: Shape, b: Shape | undefined): boolean {
+  return a.length === b?.length && a.every((axis, i) => axis === b[i]);
 }
 
 /** The shape of several together, NumPy's rule: axes are aligned at the end, an axis of 1 stretches. */

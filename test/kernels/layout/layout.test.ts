@@ -313,8 +313,10 @@ describe('errors of layout', () => {
       `[ShapeError: slice: axis 2 does not exist; got x [2, 3]]`,
     );
     expect(() => concat([], 0)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: concat: at least one tensor is needed]`,
+      `[ShapeError: concat: give a list of at least one tensor, such as [a, b]]`,
     );
+    expect(() => concat(x(2, 3) as never)).toThrow('concat: give a list of at least one tensor');
+    expect(concat([x(2, 3), x(1, 3)]).shape).toEqual([3, 3]);
     expect(() => concat([x(2, 3), x(2, 4)], 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: concat: all axes but axis 0 must be equal; got x0 [2, 3], x1 [2, 4]]`,
     );

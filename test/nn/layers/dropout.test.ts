@@ -64,7 +64,7 @@ describe('dropout', () => {
   it('refuses what is no key, no rate', () => {
     const x = floats(4);
     expect(() => dropout(x, x, 0.5, 0)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: dropout: the key must be two u32; it is f32; got key [4]]`,
+      `[ShapeError: dropout: the key must be a tensor of two u32, the seed of the step; it is f32; got key [4]]`,
     );
     expect(() => dropout(x, key(1, 2), 1.5, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: dropout: the rate must be from 0 to 1; it is 1.5]`,

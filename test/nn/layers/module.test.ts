@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
-import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
 import {
   countParameters,
@@ -8,10 +10,11 @@ import {
   parameter,
   parameters,
   replaceParameters,
+  withParameters,
 } from '../../../src/nn/layers/module.ts';
 import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
@@ -189,5 +192,47 @@ describe('an optimizer', () => {
       expect(() => optimizer.hyperparameters(t, lr, scale)).toThrow(/^AdamW: /);
     }
     expect([...optimizer.hyperparameters(1, 0.5)]).toEqual([0.5, 0.5, 1, 1]);
+  });
+});
+
+it('a variable whose dtype stands in the place of its values is refused', () => {
+  expect(() => variable(device.current, [2], 'u32' as never)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: variable: a dtype is the fourth argument: variable(device, shape, undefined, 'u32')]`);
+});
+
+describe('withParameters', () => {
+  it('records with other tensors, to which gradients flow; the module keeps its own', async () => {
+    const layer = new Linear(newWeights(device.current, 1), 3, 2);
+    const own = { weight: layer.weight, values: await read(layer.weight), bias: layer.bias };
+    const a = weight(1, -2, 0.5); // [rank, inputs] and [outputs, rank], of rank 1
+    const b = parameter(device.current, [2, 1], [3, -1]);
+    const x = tensor(device.current, [[1, 2, 4]]);
+    const adapted = () => new Map([['weight', add(layer.weight, mul(b, a))]]);
+    const y = withParameters(layer, adapted(), () => layer.forward(x));
+    expect([layer.weight, layer.bias]).toEqual([own.weight, own.bias]);
+    const plain = await read(layer.forward(x));
+    // b (a x) with a x = 1 - 4 + 2
+    expect([...(await read(y))].map((v, i) => v - (plain[i] as number))).toEqual([
+      expect.closeTo(-3, 5),
+      expect.closeTo(1, 5),
+    ]);
+    const [da, db] = gradients(sum(y), [a, b]);
+    expect([...(await read(da as Tensor)), ...(await read(db as Tensor))]).toEqual([2, 4, 8, -1, -1]);
+    expect(await read(layer.weight)).toEqual(own.values);
+  });
+
+  it('says what does not fit', () => {
+    const layer = new Linear(newWeights(device.current, 1), 3, 2);
+    const record = (others: [string, Tensor][], body: () => unknown = () => 1) =>
+      withParameters(layer, new Map(others), body);
+    expect(() => record([['wieght', layer.weight]])).toThrowErrorMatchingInlineSnapshot(`[StepError: withParameters: the module has no parameter 'wieght'; they are called as 'weight']`);
+    expect(() => record([['weight', layer.bias as Tensor]])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other [2]]`);
+    expect(() => record([['weight', [1, 2] as never]])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other (no tensor)]`);
+    expect(() => record([], async () => 1)).toThrowErrorMatchingInlineSnapshot(`[StepError: withParameters records what is called in it; give a function that is not async]`);
+    const fails = () => {
+      throw new RangeError('of the body');
+    };
+    const { weight: before } = layer;
+    expect(() => record([['weight', mul(before, 2)]], fails)).toThrow('of the body');
+    expect(layer.weight).toBe(before);
   });
 });
