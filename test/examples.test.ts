@@ -14,6 +14,17 @@ const figures: Readonly<Record<string, Readonly<Record<string, (value: number) =
   gpt: { loss: (value) => expect(value).toBeLessThan(0.5) },
   diffusion: { near: (value) => expect(value).toBeGreaterThan(0.6) },
   gan: { near: (value) => expect(value).toBeGreaterThan(0.75) },
+  'text-gru': {
+    loss: (value) => expect(value).toBeLessThan(0.5),
+    known: (value) => expect(value).toBeGreaterThan(0.75),
+  },
+  unet: { overlap: (value) => expect(value).toBeGreaterThan(0.9) },
+  lora: {
+    before: (value) => expect(value).toBeGreaterThan(3),
+    after: (value) => expect(value).toBeLessThan(1),
+    kept: (value) => expect(value).toBeLessThan(0.6),
+    loaded: (value) => expect(value).toBeLessThan(1),
+  },
   clip: { accuracy: (value) => expect(value).toBeGreaterThan(0.9) },
 };
 

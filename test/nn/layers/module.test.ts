@@ -196,7 +196,9 @@ describe('an optimizer', () => {
 });
 
 it('a variable whose dtype stands in the place of its values is refused', () => {
-  expect(() => variable(device.current, [2], 'u32' as never)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: variable: a dtype is the fourth argument: variable(device, shape, undefined, 'u32')]`);
+  expect(() => variable(device.current, [2], 'u32' as never)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: variable: a dtype is the fourth argument: variable(device, shape, undefined, 'u32')]`,
+  );
 });
 
 describe('withParameters', () => {
@@ -224,10 +226,18 @@ describe('withParameters', () => {
     const layer = new Linear(newWeights(device.current, 1), 3, 2);
     const record = (others: [string, Tensor][], body: () => unknown = () => 1) =>
       withParameters(layer, new Map(others), body);
-    expect(() => record([['wieght', layer.weight]])).toThrowErrorMatchingInlineSnapshot(`[StepError: withParameters: the module has no parameter 'wieght'; they are called as 'weight']`);
-    expect(() => record([['weight', layer.bias as Tensor]])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other [2]]`);
-    expect(() => record([['weight', [1, 2] as never]])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other (no tensor)]`);
-    expect(() => record([], async () => 1)).toThrowErrorMatchingInlineSnapshot(`[StepError: withParameters records what is called in it; give a function that is not async]`);
+    expect(() => record([['wieght', layer.weight]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: withParameters: the module has no parameter 'wieght'; they are called as 'weight']`,
+    );
+    expect(() => record([['weight', layer.bias as Tensor]])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other [2]]`,
+    );
+    expect(() => record([['weight', [1, 2] as never]])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other (no tensor)]`,
+    );
+    expect(() => record([], async () => 1)).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: withParameters records what is called in it; give a function that is not async]`,
+    );
     const fails = () => {
       throw new RangeError('of the body');
     };

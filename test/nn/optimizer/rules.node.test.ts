@@ -316,7 +316,9 @@ describe('optimizers', () => {
     );
     expect(
       () => new AdamW(device.current, named(), { betas: [0.9, 0.99] } as object),
-    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: AdamW: options come by name: { beta1, beta2, eps, weightDecay, maxNorm, decays, bufferBytes }; there is no 'betas']`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: AdamW: options come by name: { beta1, beta2, eps, weightDecay, maxNorm, decays, bufferBytes }; there is no 'betas']`,
+    );
     const optimizer = new SGD(device.current, named());
     expect(() => optimizer.hyperparameters(0, 1)).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: SGD: steps are counted 1, 2, …; t is 0]`,
@@ -330,7 +332,11 @@ describe('optimizers', () => {
     const w = variable(device.current, [2, 2]);
     const optimizer = new Adam(device.current, [['w', w]]);
     const update = (hyper?: Tensor) => run(device.current, () => void optimizer.update([w], hyper as Tensor));
-    await expect(update(tensor(device.current, [0.1]))).rejects.toThrowErrorMatchingInlineSnapshot(`[ShapeError: Adam: hyper must be an input [4], which hyperparameters(t, lr) fills at each call; got hyper [1]]`);
-    await expect(update()).rejects.toThrowErrorMatchingInlineSnapshot(`[ShapeError: Adam: hyper must be an input [4], which hyperparameters(t, lr) fills at each call; got hyper (no tensor)]`);
+    await expect(update(tensor(device.current, [0.1]))).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Adam: hyper must be an input [4], which hyperparameters(t, lr) fills at each call; got hyper [1]]`,
+    );
+    await expect(update()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Adam: hyper must be an input [4], which hyperparameters(t, lr) fills at each call; got hyper (no tensor)]`,
+    );
   });
 });
