@@ -108,7 +108,7 @@ async function lossOf(forward, text) {
 // 2. The model that others trained: here we do it ourselves, and save it as safetensors.
 
 const first = await buildModule(newWeights(device, 1), (weights) => new Gpt(weights));
-await learn(house, parameters(first), (tokens) => first.forward(tokens), 100, 0.008);
+await learn(house, parameters(first), (tokens) => first.forward(tokens), 80, 0.008);
 const file = await saveParameters(first);
 
 // 3. Loaded from that file. Frozen is what no optimizer is given.

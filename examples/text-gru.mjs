@@ -72,7 +72,7 @@ const train = await step(device, inputs, ({ tokens, next, hyper }) => {
 });
 
 const pick = random(3);
-const steps = 70;
+const steps = 50;
 const rate = cosineRate(0.02, 0.001, steps);
 let last = 0;
 for (let t = 1; t <= steps; t++) {

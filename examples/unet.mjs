@@ -110,7 +110,7 @@ const train = await step(device, inputs, ({ images, labels, key, hyper }) => {
   optimizer.update(gradients(loss, optimizer.parameters), hyper);
   return loss;
 });
-const steps = 60;
+const steps = 45;
 const rate = oneCycleRate(0.03, steps);
 for (let t = 1; t <= steps; t++) {
   const loss = train({ ...draw(), key: [1, t], hyper: optimizer.hyperparameters(t, rate(t)) });
