@@ -35,7 +35,7 @@ export class Adam extends Optimizer<'m' | 'v'> {
     const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 } = options;
     checkNumbers('Adam', 1, { beta1, beta2 });
     checkNumbers('Adam', Number.POSITIVE_INFINITY, { eps, weightDecay });
-    super('Adam', ['m', 'v'], device, named, options, ['beta1', 'beta2', 'eps', 'weightDecay']);
+    super('Adam', ['m', 'v'], device, named, options);
     this.#constants = { beta1, beta2, eps, weightDecay };
   }
 

@@ -49,7 +49,7 @@ export class AdamW extends Optimizer<'m' | 'v'> {
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05 } = options;
     checkNumbers('AdamW', 1, { beta1, beta2 });
     checkNumbers('AdamW', Number.POSITIVE_INFINITY, { eps, weightDecay });
-    super('AdamW', ['m', 'v'], device, named, options, ['beta1', 'beta2', 'eps', 'weightDecay']);
+    super('AdamW', ['m', 'v'], device, named, options);
     this.#constants = { beta1, beta2, eps, weightDecay };
   }
 

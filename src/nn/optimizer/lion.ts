@@ -32,7 +32,7 @@ export class Lion extends Optimizer<'m'> {
     const { beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = options;
     checkNumbers('Lion', 1, { beta1, beta2 });
     checkNumbers('Lion', Number.POSITIVE_INFINITY, { weightDecay });
-    super('Lion', ['m'], device, named, options, ['beta1', 'beta2', 'weightDecay']);
+    super('Lion', ['m'], device, named, options);
     this.#constants = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, weightDecay };
   }
 

@@ -78,14 +78,7 @@ export class Muon extends Optimizer<'m'> {
       );
     }
     // All of them are matrices, so that no default leaves one without decay.
-    super('Muon', ['m'], device, pairs, options, [
-      'momentum',
-      'nesterov',
-      'weightDecay',
-      'eps',
-      'iterations',
-      'adjust',
-    ]);
+    super('Muon', ['m'], device, pairs, options);
     this.#options = { momentum, nesterov, weightDecay, eps, iterations, adjust };
   }
 

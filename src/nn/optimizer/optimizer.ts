@@ -1,9 +1,7 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { checkOptions } from '../../kernels/axis/index.ts';
 import { castFloat } from '../../kernels/elementwise/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
 import {
   type FlatBuffer,
   type FlatParameters,
@@ -55,10 +53,7 @@ export abstract class Optimizer<S extends string = string> {
     device: Device,
     named: Iterable<readonly [string, Tensor]>,
     options: OptimizerOptions,
-    /** What else there may be in `options`. */
-    others: readonly string[],
   ) {
-    checkOptions(name, options, [...others, 'maxNorm', 'decays', 'bufferBytes']);
     const { maxNorm = Number.POSITIVE_INFINITY } = options;
     if (!(maxNorm > 0)) throw new ArgumentError(`${name}: maxNorm must be above 0; it is ${maxNorm}`);
     this.#name = name;
@@ -181,13 +176,6 @@ export abstract class Optimizer<S extends string = string> {
       ...(this.#state[i] as Record<S, Tensor>),
       gradients: gradients[i] as Tensor,
     }));
-    if (hyper?.size !== this.hyperparameterCount) {
-      throw new ShapeError(
-        this.#name,
-        `hyper must be an input [${this.hyperparameterCount}], which hyperparameters(t, lr) fills at each call`,
-        { hyper: hyper?.shape },
-      );
-    }
     const { norm, factor } = clipGradients(all, hyper, this.#maxNorm);
     all.forEach((buffer, i) => void this.updateBuffer(buffer, hyper, factor, clear, i));
     return { norm };

@@ -38,13 +38,7 @@ export class RMSProp extends Optimizer<'v' | 'a' | 'm'> {
     const { alpha = 0.99, eps = 1e-8, momentum = 0, centered = false, weightDecay = 0 } = options;
     checkNumbers('RMSProp', 1, { alpha });
     checkNumbers('RMSProp', Number.POSITIVE_INFINITY, { eps, momentum, weightDecay });
-    super('RMSProp', momentum > 0 || centered ? ['v', 'a', 'm'] : ['v'], device, named, options, [
-      'alpha',
-      'eps',
-      'momentum',
-      'centered',
-      'weightDecay',
-    ]);
+    super('RMSProp', momentum > 0 || centered ? ['v', 'a', 'm'] : ['v'], device, named, options);
     this.#constants = { alpha, rest: 1 - alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay };
   }
 

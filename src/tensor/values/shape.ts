@@ -18,9 +18,9 @@ export class ShapeError extends ZeroSegError {
   }
 }
 
-/** Of what is no tensor (a list, where JavaScript was not told the type) there is no shape. */
+/** What is no tensor, as a list in its place, has no shape: `[undefined]`. */
 export function formatShape(shape: Shape | undefined): string {
-  return shape ? `[${shape.join(', ')}]` : '(no tensor)';
+  return `[${shape?.join(', ')}]`;
 }
 
 /** Number of elements. */

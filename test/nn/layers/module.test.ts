@@ -233,7 +233,7 @@ describe('withParameters', () => {
       `[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other [2]]`,
     );
     expect(() => record([['weight', [1, 2] as never]])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other (no tensor)]`,
+      `[ShapeError: withParameters: what takes the place of 'weight' must have its shape; got parameter [2, 3], other [undefined]]`,
     );
     expect(() => record([], async () => 1)).toThrowErrorMatchingInlineSnapshot(
       `[StepError: withParameters records what is called in it; give a function that is not async]`,
