@@ -183,7 +183,9 @@ describe('random numbers', () => {
     expect(() => randomNormal(tensor(device.current, new Uint32Array(3)), [3])).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: randomNormal: the key must be a tensor of two u32, the seed of the step; it is u32; got key [3]]`,
     );
-    expect(() => randomUniform([3] as never, undefined as never)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: randomUniform: the key must be a tensor of two u32, the seed of the step; it is undefined; got key [undefined]]`);
+    expect(() => randomUniform([3] as never, undefined as never)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: randomUniform: the key must be a tensor of two u32, the seed of the step; it is undefined; got key [undefined]]`,
+    );
     expect(() => randomGumbel(seed(1), [3], -1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: randomGumbel: -1 is no stream: 0 to 2³² − 1]`,
     );

@@ -176,7 +176,9 @@ describe('crossEntropy', () => {
     expect(() => crossEntropy(logits, tensor(device.current, [0, 1]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: crossEntropy: classes must be u32; these are f32; got classes [2]]`,
     );
-    expect(() => crossEntropy(logits, [0, 1] as never)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [undefined]]`);
+    expect(() => crossEntropy(logits, [0, 1] as never)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [undefined]]`,
+    );
     expect(() =>
       crossEntropy(tensor(device.current, [], [2, 0]), tensor(device.current, new Uint32Array(2))),
     ).toThrowErrorMatchingInlineSnapshot(
