@@ -1,9 +1,17 @@
-import type { Device, GPUCommandEncoder } from '../../gpu/index.ts';
+import type { GPUCommandEncoder } from '../../gpu/index.ts';
 import type { Tensor } from '../graph/index.ts';
 import type { HostArray } from '../values/index.ts';
 import type { Shared } from './on-demand.ts';
 import type { Bound } from './program.ts';
+import type { Results } from './results.ts';
 import type { StepProgram } from './step-program.ts';
+
+/** Those of a step. */
+interface EarlyOptions<R extends Results> {
+  readonly readEarly?: ((results: R) => readonly Tensor[]) | undefined;
+  readonly check?: boolean;
+  readonly time?: boolean;
+}
 
 /** Tensors that have their values before launch `end`. */
 interface Part {
@@ -15,14 +23,24 @@ interface Part {
  * Reads tensors of a program as soon as the launch that writes them last has run. A read ends when the GPU has done what was submitted
  * before it and with it, so a call is cut into as many submissions as there are moments at which something is to be read.
  */
-export class EarlyReads {
+export class EarlyReads<R extends Results> {
+  readonly #name: string;
   readonly #program: StepProgram;
   readonly #tensors: readonly Tensor[];
   readonly #parts: readonly Part[];
   /** Those of the last run, in the order of the tensors. */
   values: readonly Promise<HostArray>[] = [];
 
-  constructor(name: string, program: StepProgram, tensors: readonly Tensor[], { StepError, writes }: Shared) {
+  constructor(
+    name: string,
+    program: StepProgram,
+    { readEarly = () => [], check, time }: EarlyOptions<R>,
+    results: R,
+    { StepError, writes }: Shared,
+  ) {
+    if (check || time) throw new StepError(`${name}: readEarly goes with neither check nor time`);
+    const tensors = readEarly(results);
+    this.#name = name;
     this.#program = program;
     this.#tensors = tensors;
     const parts = new Map<number, number[]>();
@@ -48,8 +66,12 @@ export class EarlyReads {
     this.#parts = [...parts].map(([end, own]) => ({ end, tensors: own })).sort((a, b) => a.end - b.end);
   }
 
-  /** Gives the GPU the whole program, behind what is in `encoder`. */
-  run(device: Device, encoder: GPUCommandEncoder, label: string): void {
+  /**
+   * Gives the GPU the program up to the last tensor, behind what is in `encoder`; returns an encoder with the rest, which is to be submitted.
+   */
+  encode(encoder: GPUCommandEncoder): GPUCommandEncoder {
+    const { device } = this.#program;
+    const label = this.#name;
     const values = new Array<Promise<HostArray>>(this.#tensors.length);
     let from = 0;
     const encode = (to: number): void => {
@@ -78,7 +100,7 @@ export class EarlyReads {
       encoder = device.gpu.createCommandEncoder({ label });
     }
     if (from < this.#program.launches.length) encode(this.#program.launches.length);
-    device.gpu.queue.submit([encoder.finish()]);
     this.values = values;
+    return encoder;
   }
 }

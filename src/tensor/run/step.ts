@@ -140,12 +140,11 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   const program = await StepProgram.build(device, launches, returnedRoots, inputRoots);
   let check: Check | undefined;
   let timer: Timer | undefined;
-  let early: EarlyReads | undefined;
+  let early: EarlyReads<R> | undefined;
   try {
     if (options.check) check = await (await checkMode()).Check.make(name, program, shared);
     if (options.time) timer = await (await timers()).Timer.make(device, program, shared);
-    const first = options.readEarly?.(results);
-    if (first && !check && !timer) early = new (await earlyReads()).EarlyReads(name, program, first, shared);
+    if (options.readEarly) early = new (await earlyReads()).EarlyReads(name, program, options, results, shared);
   } catch (error) {
     check?.dispose();
     program.dispose();
@@ -172,11 +171,11 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
 
-  const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads): R => {
+  const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads<R>): R => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     program.verify(name);
-    const encoder = device.gpu.createCommandEncoder({ label: name });
+    let encoder = device.gpu.createCommandEncoder({ label: name });
     if (typeof values !== 'object' || values === null || values instanceof Tensor) {
       throw new StepError(
         `${name}: inputs come by name: call it with { ${[...placeholders.keys()].join(', ')} }; got ${describe(values)}`,
@@ -204,11 +203,8 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
       }
       return final;
     }
-    if (read) {
-      read.run(device, encoder, name);
-      return final;
-    }
-    if (timer) timer.encode(encoder);
+    if (read) encoder = read.encode(encoder);
+    else if (timer) timer.encode(encoder);
     else {
       const pass = encoder.beginComputePass({ label: name });
       program.encode(pass);
@@ -230,7 +226,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   const forget = device.onDispose(dispose);
   return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values), {
     readEarly: (values: Readonly<Record<string, InputValue>>) => {
-      if (!early) throw new StepError(`${name}: it was not made with { readEarly } alone`);
+      if (!early) throw new StepError(`${name}: made without readEarly`);
       return { results: call(values, early), early: early.values };
     },
     memory: program.memory,
