@@ -172,6 +172,7 @@ export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {
   descriptionProblem,
   EventFile,
+  filesHash,
   heldOutCount,
   type Metrics,
   metricsLine,

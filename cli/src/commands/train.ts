@@ -2,6 +2,8 @@ import { join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
   EventFile,
+  filesHash,
+  formatBytes,
   heldOutCount,
   lossLine,
   ownValue,
@@ -23,16 +25,19 @@ import {
   openRun,
   type Probe,
   presets,
+  type ResolvedTraining,
   resizeImage,
   Segmenter,
   TrainingRun,
   type TrainingStart,
+  type TrainSettings,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { readFeatures } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, agreedOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
+import { estimatedMemory, fittingMicro } from '../plan/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
 import { newModel, TraceFile, withPositions } from '../runs/index.ts';
 import {
@@ -76,6 +81,7 @@ export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly watchEvery?: number;
   readonly log?: 'tensorboard';
   readonly wire?: Wire;
+  readonly gpuMemory?: number;
   readonly trace?: string;
   readonly traceSteps?: number;
   readonly adapter?: string;
@@ -107,7 +113,16 @@ export function trainCommand(context: Context): Command {
     .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
     .option('--batch <photos>', 'photos a step', wholeNumber(1, 2 ** 24))
-    .option('--micro <photos>', 'photos that go through the GPU at once', wholeNumber(1, 2 ** 20))
+    .option(
+      '--micro <photos>',
+      'photos that go through the GPU at once; auto: the most that fit its memory (default: at most 8)',
+      (text) => (text === 'auto' ? text : wholeNumber(1, 2 ** 20)(text)),
+    )
+    .option(
+      '--gpu-memory <gigabytes>',
+      'what --micro auto may fill (default: what the device is known to have)',
+      numberFrom(0.001, 1e6),
+    )
     .option('--base-lr <rate>', 'learning rate for 256 photos a step', numberFrom(0, 1e4))
     .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
     .option(
@@ -116,6 +131,12 @@ export function trainCommand(context: Context): Command {
       numberFrom(0, 0.999999),
     )
     .option('--mirror', 'mirror half of the photos, and the order of their views: the teacher is not asked again')
+    .addOption(
+      new Option(
+        '--order <kind>',
+        'of the photos: shuffled, or windowed: the files of the cache shuffled, and the photos of 16 at a time (--set window=16)',
+      ).choices(['shuffled', 'windowed']),
+    )
     .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
       new Option('--precision <dtype>', 'of activations and their gradients; weights are f32 (default: f32)').choices([
@@ -180,6 +201,9 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
+  if (options.gpuMemory !== undefined && options.micro !== 'auto') {
+    throw new UsageError('train: --gpu-memory is for --micro auto, which fills it; give both');
+  }
   if (options.traceSteps !== undefined && options.trace === undefined) {
     throw new UsageError('train: --trace-steps is of --trace, which says where the trace goes; give both');
   }
@@ -207,7 +231,13 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);
-      if (group) partsOf(resolved.settings, group);
+      const settings = await settledMicro(context, options, {
+        resolved,
+        begun: before?.description.settings,
+        group,
+      });
+      if (group) partsOf(settings, group);
+      const inFiles = await filesHash(cache, settings);
       const init = options.init ?? before?.description.init ?? null;
       const description = {
         version,
@@ -218,9 +248,10 @@ export async function train(context: Context, options: TrainArguments, probe?: P
           photos: cache.length,
           paths: await pathsHash(cache.paths),
           key: cache.key,
+          ...(inFiles !== undefined && { files: inFiles }),
         },
         config: before ? resolved.config : await withPositions(resolved, init),
-        settings: resolved.settings,
+        settings,
         ...(validation && { validation }),
       };
       if (before) refuseDifferences(options.out, before.description, description);
@@ -247,6 +278,34 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   } finally {
     await before?.store.close();
   }
+}
+
+/** The settings, with the micro-batch that `--micro auto` chooses. A run that goes on keeps its own: with another, its numbers would be others. */
+async function settledMicro(
+  context: Context,
+  { micro, adapter, gpuMemory }: TrainArguments,
+  run: {
+    readonly resolved: Pick<ResolvedTraining, 'config' | 'settings'>;
+    readonly begun: TrainSettings | undefined;
+    readonly group: OpenMpi | undefined;
+  },
+): Promise<TrainSettings> {
+  const { begun, group } = run;
+  const { config, settings } = run.resolved;
+  if (micro !== 'auto') return settings;
+  if (begun) return { ...settings, micro: begun.micro };
+  const ranks = group?.size ?? 1;
+  return withDevice(context, adapterOf(adapter, group), async (device) => {
+    const memory =
+      gpuMemory === undefined
+        ? estimatedMemory(device)
+        : { bytes: 1e9 * gpuMemory, words: `--gpu-memory ${gpuMemory}` };
+    const found = await fittingMicro(device, { config, settings, ranks, memory: memory.bytes });
+    context.terminal.log(
+      `micro-batch ${found.micro}: ${formatBytes(found.bytes)} planned; nine tenths of the memory (${memory.words}) hold no more`,
+    );
+    return { ...settings, micro: found.micro };
+  });
 }
 
 const watchEvery = ({ watchEvery: steps = 10 }: TrainArguments): number => steps;

@@ -4,6 +4,7 @@ import { formatShape, launchesOf } from '@zeroseg/core/internal';
 import { countParameters, freeParameters } from '@zeroseg/core/nn';
 import {
   ClipVision,
+  ConfigError,
   Teacher,
   type TeacherSource,
   type TeacherTower,
@@ -12,7 +13,7 @@ import {
   ZeroSeg,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import { emptyWeights } from './dry-device.ts';
+import { dryDevice, emptyWeights } from './dry-device.ts';
 
 /** What something takes on the GPU. */
 export interface Cost {
@@ -44,7 +45,9 @@ export async function trainingCost(device: Device, config: ZeroSegConfig, settin
   const model = new ZeroSeg(emptyWeights(device), config);
   try {
     const data = { length: settings.batch, batch: () => Promise.reject(new Error('internal: nothing is read')) };
-    using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
+    // There are no files whose order could be asked for.
+    const planned = { ...settings, order: 'shuffled' } as const;
+    using trainer = await Trainer.create(device, model, data, planned, { statisticsEvery: 0 });
     const { step, weights } = trainer.memory;
     return { parameters: countParameters(model), weights, step, flops: flopsOf(trainer.launches) };
   } finally {
@@ -124,4 +127,43 @@ export async function largestMicro(
     `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
     one.weights + one.step,
   );
+}
+
+/**
+ * The largest micro-batch of a training on a device, by the bytes of its recorded steps and what a checkpoint copies, and these bytes.
+ *
+ * @throws ConfigError when processes cannot share a batch evenly; OutOfMemoryError when not even one image fits.
+ */
+export async function fittingMicro(
+  { adapter, features, limits }: Device,
+  {
+    config,
+    settings,
+    ranks,
+    memory,
+  }: {
+    readonly config: ZeroSegConfig;
+    readonly settings: TrainSettings;
+    readonly ranks: number;
+    readonly memory: number;
+  },
+): Promise<{ readonly micro: number; readonly bytes: number }> {
+  const { batch, ema } = settings;
+  if (batch % ranks !== 0) {
+    throw new ConfigError(
+      `train: --micro auto: a batch of ${batch} cannot be shared evenly by ${ranks} processes; choose a multiple of ${ranks}, or give --micro`,
+    );
+  }
+  const dry = dryDevice({ adapter, features, limits });
+  try {
+    const model = new ZeroSeg(emptyWeights(dry), config);
+    // Weights, two means, and averages.
+    const copy = 4 * countParameters(model) * (ema > 0 ? 4 : 3);
+    freeParameters(model);
+    const share = { ...settings, batch: batch / ranks };
+    const { micro, cost } = await largestMicro(dry, config, share, Math.max(0, memory - copy / 0.9));
+    return { micro, bytes: cost.weights + cost.step + copy };
+  } finally {
+    dry.dispose();
+  }
 }

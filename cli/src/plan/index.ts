@@ -1,3 +1,5 @@
+export { fittingMicro } from './costs.ts';
+export { type DeviceMemory, estimatedMemory } from './device-memory.ts';
 export { ASSUMED_SHARE, measuredDevice, namedDevice, planDeviceNames } from './devices.ts';
 export { type Plan, type PlanDevice, type PlanOptions, planRun } from './plan.ts';
 export { efficiency, type LinkName, links, type StepParts } from './ranks.ts';

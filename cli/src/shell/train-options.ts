@@ -18,11 +18,12 @@ export interface TrainOptions {
   readonly epochs?: number;
   readonly steps?: number;
   readonly batch?: number;
-  readonly micro?: number;
+  readonly micro?: number | 'auto';
   readonly baseLr?: number;
   readonly warmup?: number;
   readonly ema?: number;
   readonly mirror?: boolean;
+  readonly order?: 'shuffled' | 'windowed';
   readonly seed?: number;
   readonly precision?: 'f32' | 'f16';
   readonly checkpoint?: boolean;
@@ -43,14 +44,21 @@ export async function trainChoices(options: TrainOptions): Promise<TrainChoices>
   return {
     preset: config === undefined ? undefined : await presetOf(config),
     set: parseAssignments(set),
-    settings: { epochs, batch, micro, base_lr: baseLr, warmup, ...chosen(settings) },
+    settings: {
+      epochs,
+      batch,
+      micro: micro === 'auto' ? undefined : micro,
+      base_lr: baseLr,
+      warmup,
+      ...chosen(settings),
+    },
     steps,
   };
 }
 
 /** Of all options of a command those that are settings by the same name. */
-function chosen({ ema, mirror, seed, precision, checkpoint }: TrainOptions): TrainChoices['settings'] {
-  return { ema, mirror, seed, precision, checkpoint };
+function chosen({ ema, mirror, order, seed, precision, checkpoint }: TrainOptions): TrainChoices['settings'] {
+  return { ema, mirror, order, seed, precision, checkpoint };
 }
 
 async function presetOf(name: string): Promise<string | PresetFile> {

@@ -1,4 +1,4 @@
-import { pathsHash } from '@zeroseg/core/internal';
+import { filesHash, pathsHash } from '@zeroseg/core/internal';
 import type { Wire } from '@zeroseg/core/nn';
 import { cachedData, type RateChange, type TrainingStart, trainAlong } from '@zeroseg/core/zeroseg';
 import { readFeatures } from '../features/index.ts';
@@ -43,8 +43,14 @@ export async function trainAlongCache(
   const folder = options.cache ?? told.folder;
   const cache = await readFeatures(folder, options.photos);
   try {
+    const files = await filesHash(cache, settings);
     const own = { photos: cache.length, paths: await pathsHash(cache.paths), key: JSON.stringify(cache.key) };
-    if (own.photos !== told.photos || own.paths !== told.paths || own.key !== JSON.stringify(told.key)) {
+    if (
+      own.photos !== told.photos ||
+      own.paths !== told.paths ||
+      files !== told.files ||
+      own.key !== JSON.stringify(told.key)
+    ) {
       throw new MpiError(
         `train: --cache ${folder}: it is not the cache that the first process trains on (${own.photos} photos here, ${told.photos} there); copy that one to this machine`,
       );

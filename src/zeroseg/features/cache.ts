@@ -42,6 +42,9 @@ const VERSION = 1;
 /** Who writes to a cache locks this file in it. */
 const LOCK = 'cache.lock';
 
+/** Files of a part of a cache have smaller numbers. */
+const MAX_SHARDS = 2 ** 20;
+
 /** Largest finite half float. */
 const LARGEST_HALF = 65504;
 
@@ -388,11 +391,17 @@ export class CacheReader {
     return studentImage(await decode(bytes, of.path), side);
   }
 
+  /** The file that photo `i` is in, as a number that no other file of the cache has. */
+  fileOf(i: number): number {
+    const { part, shard } = this.#find(i);
+    return part * MAX_SHARDS + shard;
+  }
+
   #find(i: number) {
     if (!isWhole(0, this.length - 1)(i)) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
     const { part, photo } = this.#order.at(i);
     const { index, shards } = this.#parts[part] as CacheSource;
-    return { shards, ...index.place(photo) };
+    return { part, shards, ...index.place(photo) };
   }
 
   /** Reads every row and checks it; returns the messages of what is damaged. `progress` is told the rows done. */

@@ -5,6 +5,8 @@ import { CacheError } from './cache-error.ts';
 /** Images and their teacher features, by number. */
 export interface TrainingData {
   readonly length: number;
+  /** The file that an image is in, as a number: images of one are best read together. Absent where there are no files. */
+  fileOf?(number: number): number;
   /**
    * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
    * for their turn. The next batch is asked for when this one is there. `begin` may be told what takes time: see `StepTrace.begin`.
@@ -13,6 +15,12 @@ export interface TrainingData {
     numbers: readonly number[],
     begin?: (phase: 'read' | 'decode') => (() => void) | undefined,
   ): Promise<{ images: Float32Array; views: Float32Array }>;
+}
+
+/** The file of each image; undefined where there are no files. */
+export function fileNumbers(data: Pick<TrainingData, 'length' | 'fileOf'>): Uint32Array<ArrayBuffer> | undefined {
+  if (!data.fileOf) return undefined;
+  return Uint32Array.from({ length: data.length }, (_, number) => data.fileOf?.(number) ?? 0);
 }
 
 /** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */
@@ -49,6 +57,7 @@ export function cachedData(cache: CacheReader, image: number): TrainingData {
   };
   return {
     length: cache.length,
+    fileOf: (number) => cache.fileOf(number),
     async batch(numbers, begin) {
       const images = new Float32Array(numbers.length * pixels);
       const targets = new Float32Array(numbers.length * views * dim);

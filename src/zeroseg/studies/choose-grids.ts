@@ -20,8 +20,9 @@ export function chooseGrids(data: TrainingData, all: readonly number[], chosen: 
   const views = viewCount(all);
   return {
     length: data.length,
-    async batch(numbers) {
-      const { images, views: features } = await data.batch(numbers);
+    ...(data.fileOf && { fileOf: (number: number) => data.fileOf?.(number) ?? 0 }),
+    async batch(numbers, begin) {
+      const { images, views: features } = await data.batch(numbers, begin);
       const width = features.length / (numbers.length * views);
       const kept = new Float32Array(numbers.length * rows.length * width);
       for (let i = 0, at = 0; i < numbers.length; i++) {

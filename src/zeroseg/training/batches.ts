@@ -1,7 +1,9 @@
 import { permutation, random } from '../../nn/layers/index.ts';
-import type { TrainingData } from '../features/index.ts';
+import { fileNumbers, type TrainingData } from '../features/index.ts';
+import { ConfigError } from '../host/index.ts';
 import type { StepTrace } from '../runs/index.ts';
 import { mirror, mirroredViews } from './mirror.ts';
+import { windowedOrder } from './order.ts';
 import type { TrainSettings } from './settings.ts';
 import type { Batch } from './trainer-steps.ts';
 
@@ -14,6 +16,8 @@ export class Batches {
   readonly #trace: StepTrace | undefined;
   /** For each view the one that a mirrored photo has in its place; undefined where none is mirrored. */
   readonly #mirrored: readonly number[] | undefined;
+  /** The file of the cache that each image is in, where the order goes by them. */
+  readonly #files: Uint32Array | undefined;
   /** The images of the epoch that batches are made of, in their order. */
   #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
@@ -22,6 +26,7 @@ export class Batches {
     this.#data = data;
     this.#settings = settings;
     this.#mirrored = settings.mirror ? mirroredViews(grids) : undefined;
+    this.#files = settings.order === 'windowed' ? filesOf(data) : undefined;
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
   }
 
@@ -32,7 +37,7 @@ export class Batches {
     const epoch = Math.floor(done / this.stepsPerEpoch);
     const at = (done % this.stepsPerEpoch) * batch + part * micro;
     if (this.#order?.epoch !== epoch) {
-      this.#order = { epoch, images: permutation(this.#data.length, random(seed, `epoch ${epoch}`)) };
+      this.#order = { epoch, images: this.#draw(epoch) };
     }
     const number = done * (batch / micro) + part;
     const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)], (phase) =>
@@ -40,6 +45,12 @@ export class Batches {
     );
     if (this.#mirrored) this.#mirrorHalf(number, images, views, this.#mirrored);
     return { image: images, views, key: new Uint32Array([seed, number]) };
+  }
+
+  #draw(epoch: number): Uint32Array {
+    const { seed, window } = this.#settings;
+    const uniform = random(seed, `epoch ${epoch}`);
+    return this.#files ? windowedOrder(this.#files, window, uniform) : permutation(this.#data.length, uniform);
   }
 
   /** Mirrors each photo of micro-batch `number` with probability 1/2. */
@@ -52,4 +63,12 @@ export class Batches {
       mirror(images.subarray(i * pixels, (i + 1) * pixels), views.subarray(i * features, (i + 1) * features), order);
     }
   }
+}
+
+function filesOf(data: TrainingData): Uint32Array {
+  const files = fileNumbers(data);
+  if (files) return files;
+  throw new ConfigError(
+    "training: 'order' windowed goes by the files of a cache, and this data has none; leave it out",
+  );
 }

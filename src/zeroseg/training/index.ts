@@ -20,6 +20,7 @@ export {
 } from './run.ts';
 export {
   descriptionProblem,
+  filesHash,
   pathsHash,
   type RunDescription,
   readDescription,

@@ -1,6 +1,6 @@
 /** What a run's `config.json` says. */
 import { ownValue, ZeroSegError } from '../../gpu/index.ts';
-import { type CacheKey, cacheKeyFields } from '../features/index.ts';
+import { type CacheKey, cacheKeyFields, fileNumbers, type TrainingData } from '../features/index.ts';
 import { sha256 } from '../host/index.ts';
 import { baseConfig, resolveConfig, type ZeroSegConfig } from '../model/index.ts';
 import { RunError } from '../runs/index.ts';
@@ -30,7 +30,14 @@ export interface RunDescription {
   /** The configuration's name or file, and the file of initial weights. */
   readonly preset: string;
   readonly init: string | null;
-  readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
+  readonly cache: {
+    readonly folder: string;
+    readonly photos: number;
+    readonly paths: string;
+    readonly key: CacheKey;
+    /** Which photos lie in a file together, as a number: there where the order goes by it. See {@link filesHash}. */
+    readonly files?: string | undefined;
+  };
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
   /** What the model is validated on, and when. Without it: nothing. */
@@ -66,7 +73,13 @@ export function descriptionProblem(found: unknown): string | undefined {
     started: isText,
     preset: isText,
     init: isNullOr(isText),
-    cache: hasFields({ folder: isText, photos: isWhole(0), paths: isText, key: hasFields(cacheKeyFields) }),
+    cache: hasFields({
+      folder: isText,
+      photos: isWhole(0),
+      paths: isText,
+      key: hasFields(cacheKeyFields),
+      files: isMaybe(isText),
+    }),
     config: isObject,
     settings: isObject,
     validation: isMaybe(
@@ -98,6 +111,15 @@ export async function pathsHash(paths: readonly string[]): Promise<string> {
   return (await sha256(new TextEncoder().encode(paths.join('\n')))).slice(0, 16);
 }
 
+/** The files of a cache as one number, where a training draws photos by them: see the setting `order`. */
+export async function filesHash(
+  data: Pick<TrainingData, 'length' | 'fileOf'>,
+  { order }: Pick<TrainSettings, 'order'>,
+): Promise<string | undefined> {
+  const files = order === 'windowed' ? fileNumbers(data) : undefined;
+  return files && (await sha256(new Uint8Array(files.buffer))).slice(0, 16);
+}
+
 /** @throws {RunError} when a run would go on with something else than it began with, naming what differs. */
 export function refuseDifferences(
   folder: string,
@@ -124,6 +146,7 @@ export function refuseDifferences(
   compare('photos', was.cache.photos, now.cache.photos);
   if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)
     differences.push('the photos in the cache are others');
+  else if (was.cache.files !== now.cache.files) differences.push('the photos are in other files of the cache');
   compare('init', was.init, now.init);
   compare('validation', was.validation ?? null, now.validation ?? null);
   if (differences.length > 0) {

@@ -65,6 +65,7 @@ export function holdOut(
   const rest = Array.from({ length: data.length }, (_, number) => number).filter((number) => !isHeld.has(number));
   const part = (numbers: readonly number[]): TrainingData => ({
     length: numbers.length,
+    ...(data.fileOf && { fileOf: (number: number) => data.fileOf?.(numbers[number] as number) ?? 0 }),
     batch: (chosen, begin) =>
       data.batch(
         chosen.map((number) => numbers[number] as number),

@@ -106,7 +106,7 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
     String(STEPS),
     '--save-every',
     '3',
-    ...['--ema', '0.8', '--mirror'],
+    ...['--ema', '0.8', '--mirror', '--order', 'windowed', '--micro', 'auto', '--gpu-memory', '1'],
   ];
   const whole = await zeroseg(...args, '--out', at('whole'), '--trace', at('trace.json'), '--trace-steps', '5');
   expect(whole.code, whole.err).toBe(0);
@@ -131,6 +131,9 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
   expect(await metrics(run)).toHaveLength(STEPS);
   const model = (folder: string) => readFile(join(folder, 'model.safetensors'));
   expect((await model(run)).equals(await model(at('whole')))).toBe(true);
+  expect(whole.out).toMatch(
+    /^micro-batch 4: \S+ MB planned; nine tenths of the memory \(--gpu-memory 1\) hold no more$/m,
+  );
   expect(whole.out).toContain('the model is the moving average of its weights, decay 0.8');
   const exported = await zeroseg('export', '--model', run, '--out', at('half.safetensors'));
   expect(exported.out).toMatch(/the weights after 12 steps \(their moving average over training, decay 0\.8\)$/);

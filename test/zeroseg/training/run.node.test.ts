@@ -73,11 +73,12 @@ async function outcome(files: FileSystem) {
   };
 }
 
-it('keeps averaged weights as the model and resumes to the bit, mirrored photos too', async () => {
+it('keeps averaged weights as the model and resumes to the bit, with mirrored photos in windows of files too', async () => {
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
   const averaged = () => {
-    const begun = start({ batch: 2, micro: 1, ema: 0.7, mirror: true });
-    return { ...begun, description: { ...begun.description, validation: { fraction: 0.5, every: 2 } } };
+    const begun = start({ batch: 2, micro: 1, ema: 0.7, mirror: true, order: 'windowed', window: 2 });
+    const data = { ...begun.data, fileOf: (number: number) => number >> 1 };
+    return { ...begun, data, description: { ...begun.description, validation: { fraction: 0.5, every: 2 } } };
   };
   // Of the four photos that are left of eight, in two epochs.
   expect(await trainOn(whole, averaged())).toEqual([1, 2, 3, 4]);
