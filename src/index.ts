@@ -52,6 +52,8 @@ export {
   type Results,
   read,
   readAll,
+  readBool,
+  readI32,
   readU32,
   run,
   type Step,

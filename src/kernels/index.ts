@@ -64,6 +64,7 @@ export {
   elu,
   expm1,
   floor,
+  floorDivide,
   hardswish,
   leakyRelu,
   log1p,

@@ -1,11 +1,12 @@
 import type { Device } from '../../src/gpu/device.ts';
 import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import { Tensor } from '../../src/tensor/graph/tensor.ts';
+import type { DType } from '../../src/tensor/values/dtype.ts';
 import { numberOf, type Values } from './cases.ts';
 
 export function hostTensor(device: Device, { shape, data, dtype }: Values): Tensor {
   const numbers = data.map(numberOf);
-  return tensor(device, dtype === 'u32' ? Uint32Array.from(numbers) : Float32Array.from(numbers), shape);
+  return tensor(device, numbers, shape, (dtype ?? 'f32') as DType);
 }
 
 /** An argument with tensors, the device, and numbers that JSON does not hold in their places. */

@@ -9,10 +9,10 @@ import sys
 import torch
 
 sys.dont_write_bytecode = True
-from groups import layout, pointwise, products, reductions, training
+from groups import dtypes, layout, pointwise, products, reductions, training
 from groups.core import Maker
 
-GROUPS = {"pointwise": pointwise, "reductions": reductions, "layout": layout, "products": products, "training": training}
+GROUPS = {"pointwise": pointwise, "reductions": reductions, "layout": layout, "products": products, "training": training, "dtypes": dtypes}
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser()

@@ -138,6 +138,7 @@ const table: Readonly<Record<string, () => void>> = {
   log1p: () => both((x) => ops.log1p(x as Tensor), positive(37, 9)),
   rsqrt: () => both((x) => ops.rsqrt(x as Tensor), positive(37, 9)),
   remainder: binary(ops.remainder),
+  floorDivide: binary(ops.floorDivide),
   pow: () => both((a, b) => ops.pow(a as Tensor, b as Tensor), positive(19, 7, 3), positive(19, 1, 1)),
   equal: masks((a, b) => ops.equal(a, b)),
   notEqual: masks((a, b) => ops.notEqual(a, b)),
@@ -176,7 +177,16 @@ const table: Readonly<Record<string, () => void>> = {
   all: () => void ops.all(floats(29, 7), { axes: 1 }),
   max: reduction(ops.max),
   min: reduction(ops.min),
-  argmax: () => void ops.argmax(floats(29, 7)),
+  argmax: () => {
+    ops.argmax(floats(29, 7));
+    // Reductions of i32, in several launches each.
+    for (const axis of [0, 1]) {
+      const x = ops.cast(floats(131, 129), 'i32');
+      for (const op of [ops.sum, ops.prod, ops.max, ops.min, ops.mean]) op(x, { axes: axis });
+      for (const op of [ops.argmax, ops.argmin, ops.cumsum, ops.cumprod]) op(x, axis);
+    }
+    ops.argsort(ops.cast(floats(29, 300), 'i32'));
+  },
   argmin: () => void ops.argmin(floats(29, 7), 0),
   softmax: lines(ops.softmax),
   logSoftmax: lines(ops.logSoftmax),
@@ -220,6 +230,9 @@ const table: Readonly<Record<string, () => void>> = {
     ),
   cast: () => {
     ops.cast(ops.cast(floats(37, 9), 'u32'), 'f32');
+    ops.cast(ops.cast(floats(37, 9), 'i32'), 'f32');
+    ops.cast(ops.cast(floats(37, 9), 'bool'), 'f32');
+    ops.cast(ops.cast(floats(37, 9), 'i32'), 'bool');
     if (device.current.features.has('shader-f16'))
       shapes((x) => ops.cast(ops.cast(x as Tensor, 'f16'), 'f32'), [37, 9]);
   },
@@ -260,7 +273,10 @@ const table: Readonly<Record<string, () => void>> = {
   split: () => shapes((x) => ops.add(...(ops.split(x as Tensor, 1, [3, 3]) as [Tensor, Tensor])), [29, 6]),
   takeRows: () => both((x) => ops.takeRows(x as Tensor, below(9, 3, 20)), floats(3, 9, 5)),
   scatterAdd: () => both((x) => ops.scatterAdd(x as Tensor, below(9, 3, 20), 9), floats(3, 20, 8)),
-  take: () => both((x) => ops.take(x as Tensor, below(9, 20), 1), floats(3, 9, 5)),
+  take: () => {
+    both((x) => ops.take(x as Tensor, below(9, 20), 1), floats(3, 9, 5));
+    ops.take(floats(3, 9, 5), ops.cast(below(9, 300), 'i32'), 1);
+  },
   takeAlongAxis: () => {
     both((x) => ops.takeAlongAxis(x as Tensor, below(9, 20, 5), 0), floats(9, 5));
     ops.takeAlongAxis(below(99, 20, 5), below(9, 20, 5));
@@ -410,7 +426,10 @@ const below2 = (...shape: number[]) =>
 
 /** What the package launches beside its ops. */
 const beside: Readonly<Record<string, () => void>> = {
-  fill: () => void fill(device.current, [37, 9], 3),
+  fill: () => {
+    fill(device.current, [37, 9], 3);
+    fill(device.current, [37, 9], -3, 'i32');
+  },
   'gradients that meet': () => {
     const x = floats(37, 9);
     gradients(ops.add(ops.square(x), ops.exp(x)), [x], floats(37, 9));

@@ -228,11 +228,18 @@ const binary: Readonly<Record<string, Binary>> = {
     da: () => 1,
     db: (a, b) => -Math.round((a - remainder(a, b)) / b),
   },
+  floorDivide: { op: ops.floorDivide, f: floorDivided, da: () => 0, db: () => 0 },
 };
 
 /** As in C: 1 where a is 1 or b is 0, or -1 to an infinite power. */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
+}
+
+/** As in Python, and a / b where b is 0. */
+function floorDivided(a: number, b: number): number {
+  if (Math.abs(b) === Number.POSITIVE_INFINITY && Number.isFinite(a)) return a !== 0 && a < 0 !== b < 0 ? -1 : 0;
+  return Math.abs(b) < 2 ** -126 ? a / b : Math.round((a - remainder(a, b)) / b);
 }
 
 function remainder(a: number, b: number): number {

@@ -1,6 +1,6 @@
 // Attention whose scores are stored: with masks, or heads that are wider than the registers of an invocation hold.
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { less } from '../comparison/index.ts';
 import { add, castFloat, floatType, scale, where } from '../elementwise/index.ts';
 import { arange, permute, reshape } from '../layout/index.ts';
@@ -40,7 +40,7 @@ function masked(op: string, scores: Tensor, mask: Tensor): Tensor {
   if (mask.shape.length > 4) {
     throw new ShapeError(op, 'the mask must broadcast to [B, H, N, M]', { scores: scores.shape, mask: mask.shape });
   }
-  if (mask.dtype === 'u32') return where(mask, scores, Number.NEGATIVE_INFINITY);
+  if (!isFloat(mask.dtype)) return where(mask, scores, Number.NEGATIVE_INFINITY);
   return add(scores, castFloat(mask, floatType(scores)));
 }
 

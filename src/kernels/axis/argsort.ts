@@ -1,6 +1,6 @@
 import { kernel, type Piece } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { checkOptions } from './operands.ts';
 
 export interface SortOptions {
@@ -10,7 +10,8 @@ export interface SortOptions {
 
 /**
  * Indices (u32) that sort the last axis in ascending order: `x[y[0]] ≤ x[y[1]] ≤ …`. Stable: equal elements keep their
- * order, and −0 equals 0. NaN comes last; in descending order it comes first. `[…, N]` → `[…, N]`, float or u32. It has no gradient.
+ * order, and −0 equals 0. NaN comes last; in descending order it comes first; false comes before true. `[…, N]` → `[…, N]`, of any dtype.
+ * It has no gradient.
  *
  * ```ts
  * await readU32(argsort(tensor(device, [0.3, 0.1, 0.2]))); // [1, 2, 0]
@@ -26,7 +27,7 @@ export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
   const y = empty(x, x.shape, 'u32');
   if (y.size === 0) return y;
 
-  const kernels = x.dtype === 'u32' ? ofU32 : ofFloat;
+  const kernels = isFloat(x.dtype) ? ofFloat : x.dtype === 'i32' ? ofI32 : ofU32;
   const constants = { DESCENDING: Number(options.descending ?? false) };
   dispatch(kernels.blocks, { x, y }, { rows, cols, block: Math.min(BLOCK, cols) }, constants);
   let sorted = y;
@@ -70,11 +71,15 @@ fn orderKey(i: u32) -> u32 {
   return bits ^ select(0x80000000u, 0xffffffffu, bits > magnitude);
 }`,
 };
+const i32Key: Piece = {
+  name: 'i32Key',
+  wgsl: 'fn orderKey(i: u32) -> u32 { return bitcast<u32>(x[i]) ^ 0x80000000u; }',
+};
 const u32Key: Piece = { name: 'u32Key', wgsl: 'fn orderKey(i: u32) -> u32 { return x[i]; }' };
 
 const sortKey = 'fn sortKey(i: u32) -> u32 { return select(orderKey(i), ~orderKey(i), DESCENDING == 1u); }';
 
-const sorters = (element: 'T' | 'u32', key: Piece) => ({
+const sorters = (element: 'T' | 'i32' | 'u32', key: Piece) => ({
   // An invocation takes one element of a block and counts those that come before it, a tile of the block at a time.
   blocks: kernel({
     name: 'argsort',
@@ -158,6 +163,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   }),
 });
 const ofFloat = /*#__PURE__*/ sorters('T', floatKey);
+const ofI32 = /*#__PURE__*/ sorters('i32', i32Key);
 const ofU32 = /*#__PURE__*/ sorters('u32', u32Key);
 
 // An invocation finds by bisection how many ids of its row are smaller than its destination.

@@ -9,27 +9,37 @@ import {
   empty,
   type Tensor,
 } from '../../tensor/graph/index.ts';
-import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
 import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThreads } from './row-threads.ts';
+import { wholePlaces, wholeReduced } from './whole.ts';
 
 /**
- * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.
+ * Maximum over axes; NaN if there is one. Float, i32 or bool. The gradient goes to the first maximum (or NaN) only, in the order of memory.
  *
  * @throws ShapeError when a reduced axis is empty.
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.rows, run.shape), x);
+  return reducedTo('max', x, options);
 }
 
 /** Minimum over axes; as {@link max}. */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.rows, run.shape), x);
+  return reducedTo('min', x, options);
+}
+
+function reducedTo(which: Extreme, x: Tensor, options: ReduceOptions): Tensor {
+  const runs = runsOf(which, x, options);
+  for (const { rows } of runs) {
+    if (rows.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
+  }
+  if (!isFloat(x.dtype)) return wholeReduced(which, x, runs);
+  return runs.reduce((part, run) => extremeDifferentiable(which, part, run.rows, run.shape), x);
 }
 
 /**
- * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. It has
- * no gradient.
+ * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. Float, i32 or
+ * bool. It has no gradient.
  *
  * ```ts
  * await readU32(argmax(tensor(device, [1, 3, 3, 0], [2, 2]))); // [1, 0]
@@ -50,12 +60,8 @@ function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
   const normal = normalizeAxis(`arg${which}`, axis, x.shape);
   const rows = aroundAxis(x.shape, normal);
   if (rows.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });
-  return extreme(
-    which,
-    x,
-    rows,
-    x.shape.filter((_, i) => i !== normal),
-  ).index;
+  const shape = x.shape.filter((_, i) => i !== normal);
+  return isFloat(x.dtype) ? extreme(which, x, rows, shape).index : wholePlaces(which, x, rows, shape);
 }
 
 function extreme(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): { y: Tensor; index: Tensor } {
@@ -66,7 +72,6 @@ function extreme(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): { y: 
 }
 
 function extremeDifferentiable(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): Tensor {
-  if (rows.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
   const { y, index } = extreme(which, x, rows, shape);
   const put = (dy: Tensor): Tensor => {
     const dx = empty(x);

@@ -1,6 +1,14 @@
 export { argsort, groupById, type SortOptions } from './argsort.ts';
 export { argmax, argmin, max, min } from './extreme.ts';
-export { checkChoice, checkFloats, checkNumber, checkOptions, checkTensors } from './operands.ts';
+export {
+  checkChoice,
+  checkFloats,
+  checkHeld,
+  checkNumber,
+  checkOptions,
+  checkTensors,
+  commonType,
+} from './operands.ts';
 export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';
 export { type ReduceOptions, runsOf } from './reduce-axes.ts';
 export { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './row-copy.ts';
@@ -19,3 +27,4 @@ export {
 } from './row-threads.ts';
 export { FEW_STEPS, inRuns, LOOPS_FOR_ALL, loopsFor } from './runs.ts';
 export { total, weightedMean } from './total.ts';
+export { wholeReduced } from './whole.ts';

@@ -1,5 +1,5 @@
 import { Tensor } from '../../tensor/graph/index.ts';
-import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { type DType, describe, holds, isDType, isFloat, ShapeError } from '../../tensor/values/index.ts';
 /** Numbers that come as something else, or not at all, would become 0. */
 export function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
   if (typeof value === 'number') return;
@@ -15,16 +15,48 @@ export function checkTensors(op: string, given: Readonly<Record<string, unknown>
   }
 }
 
-/** Arithmetic is for floats, all of one dtype. */
+/** Most arithmetic is for floats, all of one dtype. */
 export function checkFloats(op: string, given: Readonly<Record<string, Tensor>>): void {
-  const dtypes = new Set(Object.values(given).map(({ dtype }) => dtype));
-  const rule = dtypes.has('u32')
-    ? 'u32 holds indices and bits, and has no arithmetic'
-    : dtypes.size > 1 && 'one dtype is needed: cast one of them';
-  if (!rule) return;
-  const found = Object.entries(given).map(([name, { dtype }]) => `${name} is ${dtype}`);
-  const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
+  meeting(op, given, /^$/, isFloat);
+}
+
+/**
+ * The dtype in which tensors meet, as in PyTorch: bool gives way to all others, and i32 to floats.
+ *
+ * @throws ShapeError where there is none, or it is not taken.
+ */
+export function commonType(
+  op: string,
+  given: Readonly<Record<string, Tensor>>,
+  takes: (dtype: DType) => boolean = isDType,
+): DType {
+  return meeting(op, given, /^bool,|,i32$/g, takes);
+}
+
+function meeting(
+  op: string,
+  given: Readonly<Record<string, Tensor>>,
+  gives: RegExp,
+  takes: (dtype: DType) => boolean,
+): DType {
+  const tensors = Object.entries(given);
+  // In order: bool, f16, f32, i32, u32.
+  const dtypes = [...new Set(tensors.map(([, { dtype }]) => dtype))].sort();
+  const dtype = dtypes.join().replace(gives, '') as DType;
+  if (takes(dtype)) return dtype;
+  const rule = isDType(dtype) ? "floats are needed: cast(x, 'f32')" : 'one dtype is needed: cast one of them';
+  const found = tensors.map(([name, { dtype }]) => `${name} is ${dtype}`);
+  const shapes = Object.fromEntries(tensors.map(([name, { shape }]) => [name, shape]));
   throw new ShapeError(op, `${rule} (${found.join(', ')})`, shapes);
+}
+
+/** A number in the place of a tensor is of the dtype of the others. */
+export function checkHeld(op: string, operands: Readonly<Record<string, unknown>>, dtype: DType): void {
+  if (isFloat(dtype)) return;
+  for (const [name, value] of Object.entries(operands)) {
+    if (typeof value !== 'number' || holds[dtype](value)) continue;
+    throw new ShapeError(op, `${name} is ${value}, which is no ${dtype}: cast(x, 'f32') meets any number`);
+  }
 }
 
 /** Options come by name: a number in their place, or a name that is none, would be passed over. */

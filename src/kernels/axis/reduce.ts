@@ -6,9 +6,10 @@ import {
   elementLoop,
   elementOverride,
   empty,
-  type Tensor,
+  Tensor,
 } from '../../tensor/graph/index.ts';
-import { type DType, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { type DType, isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { checkFloats } from './operands.ts';
 import {
   type ReduceOptions,
   runsOf,
@@ -30,7 +31,7 @@ import {
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 /**
- * Sum over axes. The gradient is `dy`, repeated.
+ * Sum over axes. The gradient is `dy`, repeated. Of i32 it is i32, modulo 2³²; of bool it counts what is true, in i32.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -39,11 +40,14 @@ import { FEW_STEPS, inRuns } from './runs.ts';
  * ```
  */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return sumDifferentiable(x, runsOf('sum', x, options), 1);
+  const runs = runsOf('sum', x, options);
+  if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1);
+  if (x.dtype === 'u32') checkFloats('sum', { x });
+  return sumRuns(new Tensor(x.storage, x.shape, 'i32'), runs, 1, 'i32');
 }
 
 /**
- * Mean over axes: `sum(x) / n`. The gradient is `dy / n`, repeated.
+ * Mean over axes: `sum(x) / n`. The gradient is `dy / n`, repeated. Of i32 and bool it is f32: of bool, the part that is true.
  *
  * @throws ShapeError when there is nothing to average.
  */
@@ -51,7 +55,10 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('mean', x, options);
   const count = runs.reduce((product, { rows }) => product * rows.length, 1);
   if (count === 0) throw new ShapeError('mean', 'the mean of no elements is undefined', { x: x.shape });
-  return sumDifferentiable(x, runs, 1 / count);
+  if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1 / count);
+  if (x.dtype === 'u32') checkFloats('mean', { x });
+  const each = { rows: { outer: x.size, length: 1, inner: 1 }, shape: x.shape };
+  return sumRuns(x, runs.length > 0 ? runs : [each], 1 / count, 'f32');
 }
 
 /**
@@ -71,7 +78,7 @@ export function summed(x: Tensor, options: ReduceOptions, dtype: DType): Tensor 
 function sumRuns(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], factor: number, dtype: DType): Tensor {
   return runs.reduce((part, { rows, shape }, i) => {
     const isLast = i === runs.length - 1;
-    return sumAlong(part, rows, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
+    return sumAlong(part, rows, shape, isLast ? factor : 1, isLast || dtype === 'i32' ? dtype : 'f32');
   }, x);
 }
 
@@ -108,7 +115,7 @@ function sumAlong(x: Tensor, rows: AxisRows, shape: Shape, factor: number, dtype
     const { length } = loadsOf(rest, units);
     const chunk = Math.ceil(length / strips);
     const used = Math.ceil(length / chunk);
-    const partial = empty(x, [rest.outer, used, rest.inner], 'f32');
+    const partial = empty(x, [rest.outer, used, rest.inner], dtype === 'i32' ? dtype : 'f32');
     launchSum(part, partial, units, { ...rest, chunk, strips: used, factor: 1 }, constants);
     part = partial;
     rest = { ...rest, length: used };
@@ -159,7 +166,8 @@ function launchSum(
 ): void {
   // In f32, sums of strips are the same kernel again, compiled once.
   const isHalf = x.dtype === 'f16' || y.dtype === 'f16';
-  const stored = (t: Tensor) => (isHalf && t.dtype === 'f16' ? 'T' : 'f32');
+  const stored = ({ dtype }: Tensor) =>
+    isFloat(dtype) ? (isHalf && dtype === 'f16' ? 'T' : 'f32') : dtype === 'i32' ? dtype : 'u32';
   dispatch(
     sumKernel(units, stored(x), stored(y)),
     { x, y },
@@ -178,6 +186,7 @@ function sizes({ outer, length, inner }: AxisRows, units: Units): AxisRows {
   return { outer, length, inner: units === 'columns' ? inner / 4 : inner };
 }
 
+type Stored = 'T' | 'f32' | 'i32' | 'u32';
 type SumKernel = Kernel<
   { readonly x: Binding; readonly y: Binding },
   { readonly [name in 'outer' | 'length' | 'inner' | 'chunk' | 'strips']: 'u32' } & { readonly factor: 'f32' },
@@ -187,24 +196,26 @@ const sumKernels = new Map<string, SumKernel>();
 
 // AxisRows are cut into strips of `chunk` loads. A workgroup takes WG / THREADS strips: neighbours of a row, or one of each of some
 // neighbouring columns.
-function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel {
+function sumKernel(units: Units, from: Stored, to: Stored): SumKernel {
   const key = `${units} ${from} ${to}`;
   const known = sumKernels.get(key);
   if (known) return known;
   const F = units === 'ones' ? 'f32' : 'vec4f';
   const result = units === 'columns' ? (`vec4<${to}>` as const) : to;
   const join = units === 'columns' ? rowSumVec4 : rowSum;
+  // Sums of i32 are the same text.
+  const typed = (wgsl: string) => (to === 'i32' ? wgsl.replace(/f(?=32)|(?<=vec4)f/g, 'i') : wgsl);
   const made: SumKernel = kernel({
     name: 'sum',
     bind: { x: units === 'ones' ? `read ${from}` : `read vec4<${from}>`, y: `write ${result}` },
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
     override: rowThreadOverrides,
-    use: [join],
+    use: [{ ...join, wgsl: typed(join.wgsl) }],
     grid: ({ outer, inner, strips }, constants) => {
       const rows = rowsPerGroup(constants);
       return [units === 'rows' ? Math.ceil((outer * strips) / rows) : Math.ceil((outer * inner) / rows) * strips];
     },
-    wgsl: `
+    wgsl: typed(`
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let group = flatGroup(g, size);
@@ -216,11 +227,11 @@ ${units === 'rows' ? stripOfRow : stripOfColumn}
   if (inside) {
 ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   }
-  let all = ${join.name}(${units === 'rows' ? 'dot(total, vec4f(1.0))' : 'total'}, l);
+  let all = ${join.name}(${units === 'rows' ? 'dot(total, vec4f(1))' : 'total'}, l);
   if (inside && threadOf(l) == 0u) {
-    y[(row / params.inner * params.strips + strip) * params.inner + row % params.inner] = ${result}(all * params.factor);
+    y[(row / params.inner * params.strips + strip) * params.inner + row % params.inner] = ${result}(all * f32(params.factor));
   }
-}`,
+}`),
   });
   sumKernels.set(key, made);
   return made;

@@ -8,7 +8,7 @@ import {
   elementsOf,
   Tensor,
 } from '../../tensor/graph/index.ts';
-import { describe, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { describe, isFloat, ShapeError, sameShape } from '../../tensor/values/index.ts';
 
 /**
  * Writes the values of a tensor over those of a variable, inside the body of a {@link step}, at every call of it: running statistics, moving
@@ -44,7 +44,7 @@ export function assign(target: Tensor, value: Tensor): Tensor {
     );
   }
   const of = elementsOf(target.device, target.size);
-  if (target.dtype === 'u32') dispatch(assignWords, { x: value, y: target }, of);
+  if (!isFloat(target.dtype)) dispatch(assignWords, { x: value, y: target }, of);
   else dispatch(assignKernel, { x: value, y: target }, of);
   return target;
 }

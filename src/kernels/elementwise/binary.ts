@@ -1,8 +1,8 @@
 // Each op is a WGSL expression in f32, and two of its gradients. What an expression names, its kernel binds.
 import { notNumbers, type Piece } from '../../gpu/index.ts';
 import { differentiable, empty, Tensor } from '../../tensor/graph/index.ts';
-import { describe, ShapeError } from '../../tensor/values/index.ts';
-import { checkFloats, checkTensors } from '../axis/index.ts';
+import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { checkHeld, checkTensors, commonType } from '../axis/index.ts';
 import { type Broadcast, broadcast } from './broadcast.ts';
 import { type Expression, launchBroadcast, type Operand } from './broadcast-launch.ts';
 import { stopGradient } from './stop-gradient.ts';
@@ -10,6 +10,8 @@ import { stopGradient } from './stop-gradient.ts';
 export interface Binary {
   readonly name: string;
   readonly forward: string;
+  /** The same of i32; none where only floats are taken, '' where i32 becomes f32. */
+  readonly whole?: string;
   /** dL/da and dL/db, before they are summed over what was stretched: ops, or {@link byKernel}. */
   readonly da: Gradient;
   readonly db: Gradient;
@@ -26,6 +28,7 @@ function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): B
     name,
     use,
     forward: `select(select(${choose}(a, b), b, isNan(b)), a, isNan(a))`,
+    whole: `${choose}(a, b)`,
     da: byKernel({ name: `${name}-backward-a`, expression: `select(0.0, dy, ${isFirst})`, use }),
     db: byKernel({ name: `${name}-backward-b`, expression: `select(dy, 0.0, ${isFirst})`, use }),
   };
@@ -33,7 +36,8 @@ function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): B
 
 /**
  * `a + b`. Shapes broadcast as in NumPy: aligned at the last axis, an axis of 1 stretches. One of the two may be a number, as in all
- * pointwise ops. The gradient is `dy` for both, summed over what was stretched.
+ * pointwise ops. The gradient is `dy` for both, summed over what was stretched. As in PyTorch, i32 meets i32 (and wraps around), and where
+ * dtypes differ, bool (1 and 0) becomes the other, and i32 f32 or f16.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4], [2, 2]);
@@ -41,20 +45,20 @@ function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): B
  * await read(add(x, 1)); // [2, 3, 4, 5]
  * ```
  *
- * @throws ShapeError when the shapes do not fit.
+ * @throws ShapeError when the shapes do not fit, or the dtypes: f32 and f16 do not meet, u32 and bool have no arithmetic of their own.
  */
 export function add(a: Operand, b: Operand): Tensor {
   return applyBinary(sumOfTwo, a, b);
 }
 
-const sumOfTwo: Binary = { name: 'add', forward: 'a + b', da: (dy) => dy, db: (dy) => dy };
+const sumOfTwo: Binary = { name: 'add', forward: 'a + b', whole: 'a + b', da: (dy) => dy, db: (dy) => dy };
 
 /** `a - b`, broadcasting as {@link add}. Gradients `dy` and `-dy`. */
 export function sub(a: Operand, b: Operand): Tensor {
   return applyBinary(difference, a, b);
 }
 
-const difference: Binary = { name: 'sub', forward: 'a - b', da: (dy) => dy, db: (dy) => mul(dy, -1) };
+const difference: Binary = { name: 'sub', forward: 'a - b', whole: 'a - b', da: (dy) => dy, db: (dy) => mul(dy, -1) };
 
 /** `a · b` element by element, broadcasting as {@link add}. Gradients `dy · b` and `dy · a`. */
 export function mul(a: Operand, b: Operand): Tensor {
@@ -64,11 +68,15 @@ export function mul(a: Operand, b: Operand): Tensor {
 const productOfTwo: Binary = {
   name: 'mul',
   forward: 'a * b',
+  whole: 'a * b',
   da: (dy, _, b) => mul(dy, b),
   db: (dy, a) => mul(dy, a),
 };
 
-/** `a / b` element by element, broadcasting as {@link add}. Gradients `dy / b` and `-dy · a / b²`. */
+/**
+ * `a / b` element by element, broadcasting as {@link add}. Of i32 it is f32, as in PyTorch; `floorDivide` keeps i32. Gradients `dy / b` and
+ * `-dy · a / b²`.
+ */
 export function div(a: Operand, b: Operand): Tensor {
   return applyBinary(quotient, a, b);
 }
@@ -76,6 +84,7 @@ export function div(a: Operand, b: Operand): Tensor {
 const quotient: Binary = {
   name: 'div',
   forward: 'a / b',
+  whole: '',
   da: (dy, _, b) => div(dy, b),
   db: /*#__PURE__*/ byKernel(
     { name: 'div-backward-b', expression: '-dy * (a / b) / b' },
@@ -102,29 +111,29 @@ const smaller: Binary = /*#__PURE__*/ extremeOfTwo('minimum', 'min', '<=');
 
 /**
  * `a` where the condition is not 0 (NaN is not), else `b`; all three broadcast, and `a` and `b` may be numbers. The condition is a
- * mask (u32, 0 or 1) or any other tensor. The gradient goes to the one that was taken.
+ * mask (bool) or any other tensor. The gradient goes to the one that was taken.
  *
  * ```ts
- * await read(where(tensor(device, new Uint32Array([1, 0])), tensor(device, [1, 2]), 9)); // [1, 9]
+ * await read(where(tensor(device, [true, false]), tensor(device, [1, 2]), 9)); // [1, 9]
  * ```
  *
- * The result has the dtype of `a` and `b`. Where both are numbers it is f32, or f16 where the condition is.
+ * The result has the dtype of `a` and `b`, any of them; where they differ it is that of {@link add}. Where both are numbers it is f32, or f16
+ * where the condition is.
  *
- * @throws ShapeError when the shapes do not fit.
+ * @throws ShapeError when the shapes do not fit, or the dtypes.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   checkTensors('where', { condition }, 'for a number choose on the host');
   const tensors = tensorsOf('where', { a, b });
-  checkFloats('where', tensors);
+  const ofNumbers = condition.dtype === 'f16' ? 'f16' : 'f32';
+  const dtype = Object.keys(tensors).length > 0 ? commonType('where', tensors) : ofNumbers;
+  checkHeld('where', { a, b }, dtype);
   const plan = broadcast('where', { ...tensors, condition });
-  const dtype = Object.values(tensors)[0]?.dtype ?? (condition.dtype === 'f16' ? 'f16' : 'f32');
   const y = empty(condition, plan.shape, dtype);
   const c = stopGradient(condition);
-  const isTrue = c.dtype === 'u32' ? 'c != 0u' : 'isSomething(c)';
+  const isTrue = isFloat(c.dtype) ? 'isSomething(c)' : 'c != 0';
   launchBroadcast({ name: 'where', expression: `select(b, a, ${isTrue})`, use: [notNumbers] }, plan, { a, b, c }, y);
-  return differentiable(y, Object.values(tensors), (dy, sumTo) =>
-    Object.entries(tensors).map(([name, x]) => sumTo(name === 'a' ? where(c, dy, 0) : where(c, 0, dy), x.shape)),
-  );
+  return withGradients(y, tensors, (name, dy) => (name === 'a' ? where(c, dy, 0) : where(c, 0, dy)));
 }
 
 /** Those of some operands that are tensors; the others must be numbers. */
@@ -140,17 +149,29 @@ export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>
 }
 
 /** A pointwise op of two operands, of which one is a tensor. */
-export function applyBinary({ name, forward, da, db, use }: Binary, a: Operand, b: Operand): Tensor {
+export function applyBinary({ name, forward, whole, da, db, use }: Binary, a: Operand, b: Operand): Tensor {
   const tensors = tensorsOf(name, { a, b });
-  const inputs = Object.values(tensors);
-  const [like] = inputs;
+  const [like] = Object.values(tensors);
   if (!like) throw new ShapeError(name, 'a or b must be a tensor');
-  checkFloats(name, tensors);
+  const common = commonType(name, tensors, (dtype) => isFloat(dtype) || (dtype === 'i32' && whole !== undefined));
+  const dtype = isFloat(common) || whole ? common : 'f32';
   const plan = broadcast(name, tensors);
-  const y = empty(like, plan.shape);
-  launchBroadcast({ name, expression: forward, use }, plan, { a, b }, y);
-  return differentiable(y, inputs, (dy, sumTo) =>
-    Object.entries(tensors).map(([one, x]) => sumTo((one === 'a' ? da : db)(dy, a, b, plan), x.shape)),
+  const y = empty(like, plan.shape, dtype);
+  launchBroadcast({ name, expression: isFloat(dtype) ? forward : (whole as string), use }, plan, { a, b }, y);
+  return withGradients(y, tensors, (one, dy) => (one === 'a' ? da : db)(dy, a, b, plan));
+}
+
+/** Gradients of operands that hold floats, summed over what was stretched. */
+function withGradients(
+  y: Tensor,
+  tensors: Readonly<Record<string, Tensor>>,
+  of: (name: string, dy: Tensor) => Tensor,
+): Tensor {
+  const floats = Object.entries(tensors).filter(([, x]) => isFloat(x.dtype));
+  return differentiable(
+    y,
+    floats.map(([, x]) => x),
+    (dy, sumTo) => floats.map(([name, x]) => sumTo(of(name, dy), x.shape)),
   );
 }
 
@@ -166,7 +187,7 @@ export function byKernel(
     const dx = empty(dy);
     launchBroadcast(expression, plan, { a, b, dy }, dx);
     const tensors = Object.entries({ a, b }).filter(
-      (entry): entry is ['a' | 'b', Tensor] => entry[1] instanceof Tensor,
+      (entry): entry is ['a' | 'b', Tensor] => entry[1] instanceof Tensor && isFloat(entry[1].dtype),
     );
     return differentiable(dx, [dy, ...tensors.map(([, x]) => x)], (u, sumTo) => [
       gradient(u, a, b, plan),

@@ -1,6 +1,7 @@
 // Kernels that compute an expression of up to three operands, which broadcast, and of what arrives at the result.
 import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/index.ts';
 import { dispatch, elementGrid, elementLoop, elementOverride, type Tensor } from '../../tensor/graph/index.ts';
+import { type DType, isFloat } from '../../tensor/values/index.ts';
 import { type Broadcast, componentwise, type OperandLoad, operandOffsets } from './broadcast.ts';
 
 /** An operand of a pointwise op. A number is a param of the kernel, which a step keeps: what changes between calls must be a tensor. */
@@ -9,7 +10,10 @@ export type Operand = Tensor | number;
 /** A kernel by its name, which says what its expression is. */
 export interface Expression {
   readonly name: string;
-  /** WGSL in terms of a, b, c and dy: u32 where they hold u32, else f32. It is u32 where the result is, else f32. */
+  /**
+   * WGSL in terms of a, b, c and dy. Each is u32 where it holds u32 or bool, i32 where it holds i32, else f32; but a and b are of one type, the
+   * result's where that is f32, or else that which both have or become.
+   */
   readonly expression: string;
   readonly use?: readonly Piece[] | undefined;
 }
@@ -29,24 +33,30 @@ export function launchBroadcast(
   to: Tensor,
 ): void {
   const inVec4s = loads.a !== 'scalar';
-  const isU32 = (one: Name): boolean => (operands[one] as Tensor).dtype === 'u32';
+  const own = (one: Name): Scalar | undefined => scalarOf((operands[one] as Tensor | undefined)?.dtype);
+  const both = [scalarOf(to.dtype), own('a'), own('b')];
+  const common = both.includes('f32') ? 'f32' : both.includes('i32') ? 'i32' : 'u32';
   const reads: Read[] = [];
   const types: Record<string, Scalar> = {};
   for (const one of names) {
     if (!new RegExp(`\\b${one}\\b`).test(of.expression)) continue;
     if (typeof operands[one] !== 'number') {
+      const from = own(one) as Scalar;
       reads.push({
         name: one,
-        type: isU32(one) ? 'u32' : 'f32',
+        from: from === 'f32' ? 'T' : from,
+        type: one === 'a' || one === 'b' ? common : from,
         load: one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one],
       });
-    } else types[one] = isU32('a') || isU32('b') ? 'u32' : 'f32';
+    } else types[one] = common;
   }
   const key = JSON.stringify([of.name, reads, types]);
   let made = broadcastKernels.get(key);
   if (!made) {
-    const result = to.dtype === 'u32' ? 'u32' : 'f32';
-    broadcastKernels.set(key, (made = makeBroadcast(of, reads, types, Object.keys(params), inVec4s, result)));
+    broadcastKernels.set(
+      key,
+      (made = makeBroadcast(of, reads, types, Object.keys(params), inVec4s, both[0] as Scalar)),
+    );
   }
   // What is a number is none of the bindings, and what is a tensor none of the params.
   dispatch(
@@ -59,12 +69,19 @@ export function launchBroadcast(
 
 interface Read {
   readonly name: Name;
-  readonly type: 'f32' | 'u32';
+  /** In memory, and in the expression. */
+  readonly from: Stored;
+  readonly type: Scalar;
   readonly load: OperandLoad;
 }
 
 /** Floats lie in memory as T. */
-const stored = (type: 'f32' | 'u32'): 'T' | 'u32' => (type === 'u32' ? type : 'T');
+type Stored = 'T' | 'i32' | 'u32';
+
+/** What WGSL computes with. */
+function scalarOf(dtype: DType | undefined): Scalar | undefined {
+  return dtype && (isFloat(dtype) ? 'f32' : dtype === 'i32' ? dtype : 'u32');
+}
 
 type BroadcastKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number; RANK: number }>;
 const broadcastKernels = new Map<string, BroadcastKernel>();
@@ -75,14 +92,13 @@ function makeBroadcast(
   numbers: Readonly<Record<string, Scalar>>,
   others: readonly string[],
   inVec4s: boolean,
-  result: 'f32' | 'u32',
+  result: Scalar,
 ): BroadcastKernel {
   const loaded = (type: string): string => (inVec4s ? `vec4<${type}>` : type);
   const bind: Record<string, Binding> = {};
-  for (const { name: one, type, load } of reads) {
-    bind[one] = `read ${load === 'vec4' ? loaded(stored(type)) : stored(type)}` as Binding;
-  }
-  bind['to'] = `write ${loaded(stored(result))}` as Binding;
+  const written = loaded(result === 'f32' ? 'T' : result);
+  for (const { name: one, from, load } of reads) bind[one] = `read ${load === 'vec4' ? loaded(from) : from}` as Binding;
+  bind['to'] = `write ${written}` as Binding;
   const offset = { a: 'at.x', b: 'at.y', c: 'at.z', dy: inVec4s ? '4u * i' : 'i' } as const;
   const inputs = reads.map((one) => one.name);
   return kernel({
@@ -105,6 +121,6 @@ ${reads
     return `    let ${one} = ${loaded(type)}(${value});`;
   })
   .join('\n')}
-    to[i] = ${loaded(stored(result))}(${inVec4s ? componentwise('value', inputs, result) : `value(${inputs.join()})`});`)}`,
+    to[i] = ${written}(${inVec4s ? componentwise('value', inputs, result) : `value(${inputs.join()})`});`)}`,
   }) as unknown as BroadcastKernel;
 }

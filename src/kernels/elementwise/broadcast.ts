@@ -1,4 +1,4 @@
-import type { Piece } from '../../gpu/index.ts';
+import type { Piece, Scalar } from '../../gpu/index.ts';
 import { type Elements, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 
@@ -111,6 +111,6 @@ export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>)
 }
 
 /** WGSL: the vec4 of what a function of numbers gives for each component of vectors. */
-export function componentwise(name: string, inputs: readonly string[], type: 'f32' | 'u32' = 'f32'): string {
+export function componentwise(name: string, inputs: readonly string[], type: Scalar = 'f32'): string {
   return `vec4<${type}>(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }

@@ -1,65 +1,45 @@
-import { kernel, notNumbers } from '../../gpu/index.ts';
-import {
-  dispatch,
-  elementGrid,
-  elementLoop,
-  elementOverride,
-  elementParams,
-  elementsOf,
-  empty,
-  type Tensor,
-} from '../../tensor/graph/index.ts';
-import { type DType, describe, isDType, ShapeError } from '../../tensor/values/index.ts';
-import { componentwise } from './broadcast.ts';
+import { notNumbers } from '../../gpu/index.ts';
+import { empty, Tensor } from '../../tensor/graph/index.ts';
+import { type DType, describe, dtypeRule, isDType, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { broadcast } from './broadcast.ts';
+import { launchBroadcast } from './broadcast-launch.ts';
 import { castFloat } from './float-cast.ts';
 
 /**
- * The values of `x` as f32, f16 or u32: rounded to the nearest where f16 is narrower (beyond ±65504: infinite), or f32 is than large
- * u32. To u32 it is toward zero, 0 of NaN and of what is below, 2³² − 1 of what is above. The gradient is `dy` as the dtype of `x`; none
- * flows through u32. Nothing is done where `x` has the dtype already.
+ * The values of `x` as another dtype:
+ *
+ * - to f16 and f32: rounded to the nearest (beyond ±65504, f16 is infinite); true is 1.
+ * - to i32 and u32 from floats: toward zero; what is beyond their numbers is the last of them, and NaN 0. From each other: modulo 2³².
+ * - to bool: whether it is not 0 (NaN is not).
+ *
+ * The gradient is `dy` as the dtype of `x`, between floats; none flows through others. Nothing is done where `x` has the dtype already, and
+ * nothing is launched from i32, u32 and bool to i32 and u32, whose bits are the same.
  *
  * ```ts
  * const x = tensor(device, [1, 0.1]);
  * await read(cast(cast(x, 'f16'), 'f32')); // [1, 0.0999755859375]
- * await read(sum(cast(greater(x, 0.5), 'f32'))); // [1], how many are larger
+ * await readI32(cast(tensor(device, [-1.7, 2.7]), 'i32')); // [-1, 2]
+ * await read(mean(cast(greater(x, 0.5), 'f32'))); // [0.5], the part that is larger
  * ```
  *
  * @throws ShapeError when the dtype is another.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
-  if (!isDType(dtype)) {
-    throw new ShapeError('cast', `the dtype must be 'f32', 'f16' or 'u32'; it is ${describe(dtype)}`, { x: x.shape });
-  }
+  if (!isDType(dtype)) throw new ShapeError('cast', `${dtypeRule}; it is ${describe(dtype)}`, { x: x.shape });
   if (x.dtype === dtype) return x;
-  if (dtype !== 'u32' && x.dtype !== 'u32') return castFloat(x, dtype);
+  if (isFloat(dtype) && isFloat(x.dtype)) return castFloat(x, dtype);
+  if (!isFloat(dtype) && !isFloat(x.dtype) && dtype !== 'bool') return new Tensor(x.storage, x.shape, dtype);
   const y = empty(x, x.shape, dtype);
-  const elements = elementsOf(x.device, x.size);
-  if (dtype === 'u32') dispatch(toU32, { x, y }, elements);
-  else dispatch(fromU32, { x, y }, elements);
+  const expression = isFloat(dtype) ? 'a' : isFloat(x.dtype) ? fromFloat[dtype] : 'u32(a != 0)';
+  // Of floats as c: a becomes what the result is.
+  const operands = isFloat(x.dtype) ? { c: x } : { a: x };
+  launchBroadcast({ name: `to-${dtype}`, expression, use: [notNumbers] }, broadcast('cast', operands), operands, y);
   return y;
 }
 
-const fromU32 = /*#__PURE__*/ kernel({
-  name: 'from-u32',
-  bind: { x: 'read vec4<u32>', y: 'write vec4<T>' },
-  params: elementParams,
-  override: elementOverride,
-  grid: elementGrid,
-  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(vec4f(x[i]));'),
-});
-
-// Conversions of what u32 does not hold are left to adapters.
-const toU32 = /*#__PURE__*/ kernel({
-  name: 'to-u32',
-  bind: { x: 'read vec4<T>', y: 'write vec4<u32>' },
-  params: elementParams,
-  override: elementOverride,
-  use: [notNumbers],
-  grid: elementGrid,
-  wgsl: `
-fn value(x: f32) -> u32 {
-  let inside = u32(clamp(x, 0.0, 4294967040.0));
-  return select(select(inside, 0xffffffffu, x >= 4294967296.0), 0u, isNan(x) || x <= 0.0);
-}
-${/*#__PURE__*/ elementLoop(`let v = vec4f(x[i]);\n    y[i] = ${/*#__PURE__*/ componentwise('value', ['v'], 'u32')};`)}`,
-});
+/** Conversions of what they do not hold are left to adapters. */
+const fromFloat = {
+  u32: 'select(select(u32(clamp(c, 0.0, 4294967040.0)), 0xffffffffu, c >= 4294967296.0), 0u, isNan(c) || c <= 0.0)',
+  i32: 'select(select(i32(clamp(c, -2147483648.0, 2147483520.0)), 2147483647, c >= 2147483648.0), 0, isNan(c))',
+  bool: 'u32(isSomething(c))',
+};

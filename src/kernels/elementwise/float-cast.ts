@@ -10,12 +10,12 @@ import {
   empty,
   type Tensor,
 } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
+import { isFloat, ShapeError } from '../../tensor/values/index.ts';
 
 /** The dtype of `x`, which holds floats: what to cast other tensors to that meet it. */
 export function floatType(x: Tensor): 'f32' | 'f16' {
-  if (x.dtype === 'u32') throw new ShapeError('floatType', 'x must be f32 or f16; it is u32', { x: x.shape });
-  return x.dtype;
+  if (isFloat(x.dtype)) return x.dtype;
+  throw new ShapeError('floatType', `x must be f32 or f16; it is ${x.dtype}`, { x: x.shape });
 }
 
 /** `y = x` as the other float dtype: {@link cast} without u32, for programs that need no more. */

@@ -15,16 +15,16 @@ import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
 import { type Activation, activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { add, div, mul, sub } from './binary.ts';
-import { componentwise } from './broadcast.ts';
-import type { Operand } from './broadcast-launch.ts';
+import { broadcast, componentwise } from './broadcast.ts';
+import { launchBroadcast, type Operand } from './broadcast-launch.ts';
 import { stopGradient } from './stop-gradient.ts';
 
-/** `-x`. */
+/** `-x`. Float or i32. */
 export function neg(x: Tensor): Tensor {
   return applyUnary(scaleKernels, x, -1);
 }
 
-/** `|x|`. The gradient is `dy · sign(x)`: 0 at 0. */
+/** `|x|`. The gradient is `dy · sign(x)`: 0 at 0. Float or i32, of which −2³¹ stays as it is. */
 export function abs(x: Tensor): Tensor {
   return applyUnary(absKernels, x);
 }
@@ -44,12 +44,12 @@ export function sqrt(x: Tensor): Tensor {
   return applyUnary(sqrtKernels, x);
 }
 
-/** `x²`. The gradient is `2x · dy`. */
+/** `x²`. The gradient is `2x · dy`. Float or i32. */
 export function square(x: Tensor): Tensor {
   return applyUnary(squareKernels, x);
 }
 
-/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. */
+/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. Float or i32. */
 export function sign(x: Tensor): Tensor {
   return stopGradient(applyUnary(signKernels, x));
 }
@@ -64,7 +64,7 @@ export function tanh(x: Tensor): Tensor {
   return applyUnary(tanhKernels, x);
 }
 
-/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. */
+/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. Float or i32. */
 export function relu(x: Tensor): Tensor {
   return applyUnary(kernelsOf('relu'), x);
 }
@@ -85,9 +85,9 @@ export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): 
 
 /**
  * `x`, but at least `low` and at most `high` (`high` where they cross). The gradient is `dy` inside, bounds included, and 0
- * outside and where `x` is NaN, as in PyTorch.
+ * outside and where `x` is NaN, as in PyTorch. Float or i32, whose bounds are whole numbers, or infinite for none.
  *
- * @throws ShapeError when a bound is NaN.
+ * @throws ShapeError when a bound is NaN, or what x does not hold.
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   checkNumber('clamp', 'low', low);
@@ -95,7 +95,10 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
   if (Number.isNaN(low) || Number.isNaN(high)) {
     throw new ShapeError('clamp', `the bounds must be numbers (${low} and ${high})`, { x: x.shape });
   }
-  return applyUnary(clampKernels, x, low, high);
+  // Beyond all numbers of i32, a bound is the last of them.
+  const held = (bound: number) =>
+    x.dtype === 'i32' && !Number.isFinite(bound) ? (bound > 0 ? 2 ** 31 - 1 : -(2 ** 31)) : bound;
+  return applyUnary(clampKernels, x, held(low), held(high));
 }
 
 /** `factor · x` with a number, as `mul(x, factor)`. */
@@ -112,8 +115,13 @@ export function addScalar(x: Tensor, value: number): Tensor {
 
 /** An op of one tensor, with up to two numbers. */
 export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
-  const { forward, backward, passes } = kernels;
+  const { forward, backward, passes, whole } = kernels;
   checkTensors(forward.name, { x }, '');
+  if (whole && x.dtype === 'i32') {
+    const [name, y] = [forward.name, empty(x)];
+    launchBroadcast({ name, expression: whole }, broadcast(name, { a: x }), { a: x, b: p, c: q }, y);
+    return y;
+  }
   checkFloats(forward.name, { x });
   const y = empty(x);
   dispatch(forward, { x, y }, { ...elementsOf(x.device, x.size), p, q });
@@ -136,6 +144,8 @@ function applyBackward(kernels: UnaryKernels, x: Tensor, y: Tensor, dy: Tensor, 
 interface Unary {
   /** In terms of `x`, and `p` and `q`, the numbers that the op takes. */
   readonly forward: string;
+  /** The same of i32, in terms of `a`, and `b` and `c`, the numbers; none where only floats are taken. */
+  readonly whole?: string | undefined;
   /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
   readonly gradient?: string;
   /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
@@ -162,7 +172,12 @@ fn logOf(x: f32) -> f32 {
 }`,
 };
 
-const absKernels = /*#__PURE__*/ makeUnary('abs', { forward: 'abs(x)', gradient: 'dy * signOf(x)', use: [notNumbers] });
+const absKernels = /*#__PURE__*/ makeUnary('abs', {
+  forward: 'abs(x)',
+  whole: 'abs(a)',
+  gradient: 'dy * signOf(x)',
+  use: [notNumbers],
+});
 const expKernels = /*#__PURE__*/ makeUnary('exp', {
   forward: 'select(exp(x), x, isNan(x))',
   gradient: 'dy * y',
@@ -182,10 +197,11 @@ const sqrtKernels = /*#__PURE__*/ makeUnary('sqrt', {
 });
 const squareKernels = /*#__PURE__*/ makeUnary('square', {
   forward: 'x * x',
+  whole: 'a * a',
   gradient: 'dy * 2.0 * x',
   second: () => 2,
 });
-const signKernels = /*#__PURE__*/ makeUnary('sign', { forward: 'signOf(x)', use: [notNumbers] });
+const signKernels = /*#__PURE__*/ makeUnary('sign', { forward: 'signOf(x)', whole: 'sign(a)', use: [notNumbers] });
 const sigmoidKernels = /*#__PURE__*/ makeUnary('sigmoid', {
   forward: 'select(sigmoid(x), x, isNan(x))',
   gradient: 'dy * (y * (1.0 - y))',
@@ -200,11 +216,16 @@ const tanhKernels = /*#__PURE__*/ makeUnary('tanh', {
 });
 const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
   forward: 'select(min(max(x, params.p), params.q), x, isNan(x))',
+  whole: 'min(max(a, b), c)',
   gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
   use: [notNumbers],
 });
-const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', passes: 'op' });
-const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', { forward: 'x + params.p', passes: 'dy' });
+const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', whole: 'a * b', passes: 'op' });
+const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', {
+  forward: 'x + params.p',
+  whole: 'a + b',
+  passes: 'dy',
+});
 
 const activationKernels = new Map<Activation, UnaryKernels>();
 
@@ -213,7 +234,8 @@ function kernelsOf(activation: Activation): UnaryKernels {
   if (!made) {
     const use = [activationPiece(activation)];
     const second = seconds[activation];
-    made = makeUnary(activation, { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', second, use });
+    const whole = activation === 'relu' ? 'max(a, 0)' : undefined;
+    made = makeUnary(activation, { forward: 'activate(x)', whole, gradient: 'activateGradient(x, dy)', second, use });
     activationKernels.set(activation, made);
   }
   return made;
@@ -248,7 +270,7 @@ const seconds: Readonly<Record<Activation, Second | undefined>> = {
 };
 
 /** The kernels of an op, by a name that says what they compute. */
-export function makeUnary(name: string, { forward, gradient, passes, second, use = [] }: Unary): UnaryKernels {
+export function makeUnary(name: string, { forward, whole, gradient, passes, second, use = [] }: Unary): UnaryKernels {
   const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -260,6 +282,7 @@ export function makeUnary(name: string, { forward, gradient, passes, second, use
     keeps,
     passes,
     second,
+    whole,
     forward: kernel({
       ...shared,
       name,
@@ -290,6 +313,7 @@ export interface UnaryKernels {
   readonly keeps: 'x' | 'y';
   readonly passes: 'dy' | 'op' | undefined;
   readonly second: Second | undefined;
+  readonly whole: string | undefined;
   readonly forward: Kernel<
     { readonly x: 'read vec4<T>'; readonly y: 'write vec4<T>' },
     UnaryParams,

@@ -10,12 +10,12 @@ import {
   stopGradient,
 } from '../elementwise/index.ts';
 
-/** The largest whole number that is not above `x`. No gradient flows: it is 0 wherever it exists. */
+/** The largest whole number that is not above `x`; i32 stays as it is. No gradient flows: it is 0 wherever it exists. */
 export function floor(x: Tensor): Tensor {
   return stopGradient(applyUnary(floorKernels, x));
 }
 
-/** The smallest whole number that is not below `x`. No gradient flows. */
+/** The smallest whole number that is not below `x`; i32 stays as it is. No gradient flows. */
 export function ceil(x: Tensor): Tensor {
   return stopGradient(applyUnary(ceilKernels, x));
 }
@@ -33,7 +33,7 @@ export function round(x: Tensor): Tensor {
 
 /**
  * What is left of `a` after whole multiples of `b`, with the sign of `b`, as in Python: `a - b · floor(a / b)`, exact. Shapes broadcast
- * as in {@link add}. NaN where `b` is 0 or `a` is infinite. Gradients `dy` and `-dy · floor(a / b)`.
+ * as in {@link add}. NaN where `b` is 0 or `a` is infinite; of i32, 0 where `b` is 0, as in NumPy. Gradients `dy` and `-dy · floor(a / b)`.
  *
  * ```ts
  * await read(remainder(tensor(device, [-1, 5]), 3)); // [2, 2]
@@ -43,6 +43,20 @@ export function round(x: Tensor): Tensor {
  */
 export function remainder(a: Operand, b: Operand): Tensor {
   return applyBinary(remainderOfTwo, a, b);
+}
+
+/**
+ * How often `b` goes into `a` as a whole, rounded down: `floor(a / b)`, Python's `//`, with `a = b · floorDivide(a, b) + remainder(a, b)`.
+ * Shapes broadcast as in {@link add}. Where `b` is 0 it is `a / b`, and of i32 0, as in NumPy. No gradient flows: it is 0 wherever it exists.
+ *
+ * ```ts
+ * await readI32(floorDivide(tensor(device, new Int32Array([-7, 7])), 2)); // [-4, 3]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not fit.
+ */
+export function floorDivide(a: Operand, b: Operand): Tensor {
+  return stopGradient(applyBinary(quotientRoundedDown, a, b));
 }
 
 /** Eight bits of the quotient at a time, in whole numbers: a quotient of floats is off by more than 1 from 2²⁴ on. */
@@ -77,13 +91,17 @@ fn remainderOf(a: f32, b: f32) -> f32 {
 }`,
 };
 
+/** Of i32, where a quotient is not whole and below 0. WGSL's of 0 are those of 1. */
+const signsDiffer = 'a % b != 0 && ((a % b) ^ b) < 0';
+
 const use = [notNumbers];
-const floorKernels = /*#__PURE__*/ makeUnary('floor', { forward: 'select(floor(x), x, isNan(x))', use });
-const ceilKernels = /*#__PURE__*/ makeUnary('ceil', { forward: 'select(ceil(x), x, isNan(x))', use });
-const roundKernels = /*#__PURE__*/ makeUnary('round', { forward: 'select(round(x), x, isNan(x))', use });
+const floorKernels = /*#__PURE__*/ makeUnary('floor', { forward: 'select(floor(x), x, isNan(x))', whole: 'a', use });
+const ceilKernels = /*#__PURE__*/ makeUnary('ceil', { forward: 'select(ceil(x), x, isNan(x))', whole: 'a', use });
+const roundKernels = /*#__PURE__*/ makeUnary('round', { forward: 'select(round(x), x, isNan(x))', whole: 'a', use });
 const remainderOfTwo: Binary = {
   name: 'remainder',
   forward: 'remainderOf(a, b)',
+  whole: `select(a % b, a % b + b, ${signsDiffer})`,
   da: (dy) => dy,
   // The quotient itself may be rounded up to the next whole number.
   db: /*#__PURE__*/ byKernel({
@@ -92,4 +110,25 @@ const remainderOfTwo: Binary = {
     use: [remainderPiece],
   }),
   use: [remainderPiece],
+};
+const quotientRoundedDown: Binary = {
+  name: 'floor-divide',
+  forward: 'floorDivided(a, b)',
+  whole: `select(a / b - select(0, 1, ${signsDiffer}), 0, b == 0)`,
+  da: (dy) => dy,
+  db: (dy) => dy,
+  use: [
+    {
+      name: 'floorDivided',
+      needs: [remainderPiece],
+      wgsl: `
+fn floorDivided(a: f32, b: f32) -> f32 {
+  let bBits = bitcast<u32>(b) & 0x7fffffffu;
+  if (bBits < 0x00800000u || isNan(a) || isNan(b)) { return a / b; }
+  // A whole number, but for the rounding of a division; of an infinite b, what is left of a is a or b.
+  if (bBits == 0x7f800000u && isFinite(a)) { return select(0.0, -1.0, a != 0.0 && (a < 0.0) != (b < 0.0)); }
+  return round((a - remainderOf(a, b)) / b);
+}`,
+    },
+  ],
 };

@@ -4,12 +4,12 @@ import { normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
 import { groupById } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
 import { add, where } from '../elementwise/index.ts';
-import { moveAxis, reshape, scatterAdd, takeRows } from '../layout/index.ts';
+import { indicesOf, moveAxis, reshape, scatterAdd, takeRows } from '../layout/index.ts';
 
 /**
  * Adds elements along an axis, each at an index of its own: `y[…, ids[…, k, …], …] = x[…] + src[…, k, …]`, summed where an index comes up
- * several times. PyTorch's `scatter_add`, the counterpart of {@link takeAlongAxis}. `src` and `ids` (u32) have one shape, that of `x` but
- * for the axis. An index that is not below the length of the axis is left out. The gradients are `dy` for `x`, and
+ * several times. PyTorch's `scatter_add`, the counterpart of {@link takeAlongAxis}. `src` and `ids` (u32 or i32) have one shape, that of `x` but
+ * for the axis. Negative indices count from the end; an index that is not below the length of the axis is left out. The gradients are `dy` for `x`, and
  * `takeAlongAxis(dy, ids)` for `src`.
  *
  * ```ts
@@ -18,11 +18,11 @@ import { moveAxis, reshape, scatterAdd, takeRows } from '../layout/index.ts';
  * await read(scatterAddAlongAxis(x, ids, tensor(device, [1, 2, 3, 4], [2, 2]))); // [0, 0, 3, 4, 5, 1]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or `ids` is not u32.
+ * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
  */
 export function scatterAddAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1): Tensor {
-  const { at, lines, rows, length } = scattering('scatterAddAlongAxis', x, ids, src, axis);
-  const sums = scatterAdd(rows(src), rows(ids), length);
+  const { at, lines, rows, length, ids: words } = scattering('scatterAddAlongAxis', x, ids, src, axis);
+  const sums = scatterAdd(rows(src), rows(words), length);
   return add(x, moveAxis(reshape(sums, lines), -1, at));
 }
 
@@ -36,13 +36,13 @@ export function scatterAddAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = 
  * await read(scatterAlongAxis(tensor(device, [1, 2, 3]), ids, tensor(device, [8, 9]))); // [9, 2, 8]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or `ids` is not u32.
+ * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
  */
 export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1): Tensor {
-  const { at, lines, rows, length } = scattering('scatterAlongAxis', x, ids, src, axis);
-  const places = rows(ids);
+  const { at, lines, rows, length, ids: words } = scattering('scatterAlongAxis', x, ids, src, axis);
+  const places = rows(words);
   const count = places.shape[0] as number;
-  const sources = empty(ids, [count, length]);
+  const sources = empty(words, [count, length]);
   const given = places.shape[1] as number;
   dispatch(lastSources, { ...groupById(places, length), sources }, { n: sources.size, count: length, given });
   const put = takeRows(rows(src), sources);
@@ -52,7 +52,7 @@ export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1)
 
 /**
  * Adds slices of `src` to those of `x` that a list of indices names: `y[…, ids[k], …] = x[…] + src[…, k, …]`, summed where an index comes
- * up several times. PyTorch's `index_add`, the counterpart of {@link take}. `ids` is u32 `[K]`, `src` has the shape of `x` but for the axis,
+ * up several times. PyTorch's `index_add`, the counterpart of {@link take}. `ids` is u32 or i32 `[K]`, `src` has the shape of `x` but for the axis,
  * which is K. An index that is not below the length of the axis is left out. The gradients are `dy` for `x`, and `take(dy, ids, axis)` for
  * `src`.
  *
@@ -61,19 +61,19 @@ export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1)
  * await read(indexAdd(tensor(device, [1, 2, 3]), ids, tensor(device, [10, 20]))); // [1, 32, 3]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or `ids` is not u32.
+ * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
  */
 export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor {
   const at = normalizeAxis('indexAdd', axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape, src: src.shape };
-  if (ids.dtype !== 'u32') throw new ShapeError('indexAdd', `ids must be u32, not ${ids.dtype}`, shapes);
+  const words = indicesOf('indexAdd', ids, shapes, x.shape[at]);
   if (ids.shape.length !== 1 || !fits(x, src, at) || src.shape[at] !== ids.size) {
     throw new ShapeError('indexAdd', `ids must be [K], and src have the shape of x but for axis ${at}: K`, shapes);
   }
   const slices = moveAxis(src, at, 0);
   const rest = slices.shape.slice(1);
   const length = x.shape[at] as number;
-  const sums = scatterAdd(reshape(slices, [1, ids.size, ...rest]), reshape(ids, [1, ids.size]), length);
+  const sums = scatterAdd(reshape(slices, [1, ids.size, ...rest]), reshape(words, [1, ids.size]), length);
   return add(x, moveAxis(reshape(sums, [length, ...rest]), 0, at));
 }
 
@@ -81,14 +81,14 @@ export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor 
 function scattering(op: string, x: Tensor, ids: Tensor, src: Tensor, axis: number) {
   const at = normalizeAxis(op, axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape, src: src.shape };
-  if (ids.dtype !== 'u32') throw new ShapeError(op, `ids must be u32, not ${ids.dtype}`, shapes);
+  const words = indicesOf(op, ids, shapes, x.shape[at]);
   if (!fits(x, ids, at) || !fits(x, src, at) || ids.shape[at] !== src.shape[at]) {
     throw new ShapeError(op, `ids and src must have one shape, that of x but for axis ${at}`, shapes);
   }
   const others = x.shape.filter((_, i) => i !== at);
   const length = x.shape[at] as number;
   const rows = (t: Tensor) => reshape(moveAxis(t, at, -1), [size(others), t.shape[at] as number]);
-  return { at, lines: [...others, length], rows, length };
+  return { at, lines: [...others, length], rows, length, ids: words };
 }
 
 /** Whether a tensor has the shape of `x` but for one axis. */

@@ -1,6 +1,7 @@
 // What has as many results as its values say: found on the host, outside of steps.
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { read, readU32 } from '../../tensor/run/index.ts';
+import { readAll } from '../../tensor/run/index.ts';
+import type { HostArray } from '../../tensor/values/index.ts';
 
 /** Distinct values in ascending order; where each element is among them (of the shape of `x`), and how often each occurs (both u32). */
 export interface Unique {
@@ -42,7 +43,7 @@ export async function unique(x: Tensor): Promise<Unique> {
 }
 
 /**
- * The indices of all elements that are not 0 (NaN is not), in order: u32 `[n, rank]`. PyTorch's `nonzero`, NumPy's `argwhere`. It reads `x`,
+ * The indices of all elements that are true, or not 0 (NaN is not), in order: u32 `[n, rank]`. PyTorch's `nonzero`, NumPy's `argwhere`. It reads `x`,
  * as {@link unique}.
  *
  * ```ts
@@ -69,6 +70,7 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
   return tensor(x.device, places, [count, rank]);
 }
 
-function valuesOf(x: Tensor): Promise<Float32Array | Uint32Array> {
-  return x.dtype === 'u32' ? readU32(x) : read(x);
+async function valuesOf(x: Tensor): Promise<HostArray> {
+  const [values] = await readAll([x]);
+  return values as HostArray;
 }

@@ -91,7 +91,7 @@ export function moveAxis(x: Tensor, source: number, destination: number): Tensor
 
 /**
  * Joins tensors of one shape along a new axis, whose place in the result is `axis`: `y[…, i, …] = xs[i][…]`. One launch for up to
- * seven. Float or u32.
+ * seven. Of any dtype.
  *
  * ```ts
  * stack([a, b]).shape; // two of [3, 2] → [2, 3, 2]
@@ -118,7 +118,7 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 /**
  * Lays copies of the whole side by side: `y[i₀, i₁, …] = x[i₀ mod n₀, i₁ mod n₁, …]`, `counts[k]` of them along axis k. Counts are
  * aligned at the end; of a longer list the first make new axes. NumPy's `tile`, PyTorch's `repeat`. The gradient is summed over the
- * copies. Float or u32.
+ * copies. Of any dtype.
  *
  * ```ts
  * await read(tile(tensor(device, [1, 2]), [3])); // [1, 2, 1, 2, 1, 2]
@@ -140,7 +140,7 @@ export function tile(x: Tensor, counts: readonly number[]): Tensor {
 
 /**
  * Repeats each element along an axis: `y[…, i, …] = x[…, ⌊i / count⌋, …]`. NumPy's `repeat`, PyTorch's `repeat_interleave`; for
- * copies of the whole there is {@link tile}. The gradient is summed over the copies. Float or u32.
+ * copies of the whole there is {@link tile}. The gradient is summed over the copies. Of any dtype.
  *
  * ```ts
  * await read(repeat(tensor(device, [1, 2]), 3, 0)); // [1, 1, 1, 2, 2, 2]

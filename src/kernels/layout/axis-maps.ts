@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { eachRow, inRuns, LOOPS_FOR_ALL, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /** Which place along an axis of x each place of the result takes; {@link NOWHERE} for none. `undefined`: all, as they are. */
@@ -28,13 +28,13 @@ export function mapped(op: string, x: Tensor, maps: readonly AxisMap[], value = 
   const axes = mergedAxes(op, x.shape, maps);
   const last = axes.pop() as MergedAxis;
   const inVec4s =
-    x.dtype !== 'u32' && !last.map && last.length % 4 === 0 && axes.every(({ step }) => step % 4 === 0 || step === 0);
+    isFloat(x.dtype) && !last.map && last.length % 4 === 0 && axes.every(({ step }) => step % 4 === 0 || step === 0);
   const per = inVec4s ? 4 : 1;
   const tables = laidOut([...axes, last].map(({ map }) => map));
   const rows = { rows: last.made === 0 ? 0 : y.size / last.made, width: last.made / per };
-  const bits = x.dtype === 'u32' ? value : (new Uint32Array(Float32Array.of(value).buffer)[0] as number);
+  const bits = isFloat(x.dtype) ? (new Uint32Array(Float32Array.of(value).buffer)[0] as number) : value >>> 0;
   dispatch(
-    mapKernels[inVec4s ? 'vec4<T>' : x.dtype === 'u32' ? 'u32' : 'T'],
+    mapKernels[inVec4s ? 'vec4<T>' : isFloat(x.dtype) ? 'T' : 'u32'],
     { x, places: tensor(x.device, tables.values), y },
     { ...rows, value: bits, ...outerParams(axes, tables.starts, per), startRow: tables.starts.at(-1) as number },
     { ...rowConstants(x.device, rows), RANK: axes.length },

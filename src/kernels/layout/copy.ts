@@ -9,7 +9,7 @@ import {
   empty,
   Tensor,
 } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
 export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
@@ -28,10 +28,10 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
   if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
   const y = empty(x, shape);
   if (y.size === 0) return y;
-  if (x.dtype !== 'u32' && transposed(x, y, axes)) return y;
+  if (isFloat(x.dtype) && transposed(x, y, axes)) return y;
   // Rows whose length is a multiple of 4 are copied as vec4s.
   const inVec4s =
-    x.dtype !== 'u32' &&
+    isFloat(x.dtype) &&
     axes.every(({ length, step }, i) => (i === axes.length - 1 ? step === 1 && length % 4 === 0 : step % 4 === 0));
   if (inVec4s) {
     axes.forEach((axis, i) => {
@@ -44,7 +44,7 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
   const step = (i: number) => axes[i]?.step ?? 0;
   const rows = { rows: y.size / (inVec4s ? 4 : 1) / last.length, width: last.length };
   dispatch(
-    copyKernels[inVec4s ? 'vec4<T>' : x.dtype === 'u32' ? 'u32' : 'T'],
+    copyKernels[inVec4s ? 'vec4<T>' : isFloat(x.dtype) ? 'T' : 'u32'],
     { x, y },
     {
       ...rows,

@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import {
   eachRow,
   groupById,
@@ -12,11 +12,12 @@ import {
   rowPlace,
 } from '../axis/index.ts';
 import { moveAxis } from './axes.ts';
+import { indicesOf } from './indices.ts';
 import { reshape } from './layout.ts';
 
 /**
- * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index
- * may come up any number of times; one that is not below N gives zeros, and gets no gradient. The gradient is
+ * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32, or i32, where negative ones count from the
+ * end) → `[B, K, …]`. An index may come up any number of times; one that is not below N gives zeros, and gets no gradient. The gradient is
  * `scatterAdd(dy, ids, N)`. For rows kept by a mask, `keepRows` has a cheaper one.
  *
  * ```ts
@@ -24,20 +25,20 @@ import { reshape } from './layout.ts';
  * await read(takeRows(x, tensor(device, new Uint32Array([2, 0]), [1, 2]))); // [5, 6, 1, 2]
  * ```
  *
- * @throws ShapeError unless `ids` is u32 `[B, K]` with the B of `x`.
+ * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` with the B of `x`.
  */
 export function takeRows(x: Tensor, ids: Tensor): Tensor {
   const [batch, count, ...rest] = x.shape;
   if (batch === undefined || count === undefined) {
     throw new ShapeError('takeRows', 'x must be [B, N, …]', { x: x.shape, ids: ids.shape });
   }
-  checkIds('takeRows', ids, { x: x.shape, ids: ids.shape }, batch);
-  return takenRows(x, ids, [...ids.shape, ...rest]);
+  const at = checkIds('takeRows', ids, { x: x.shape, ids: ids.shape }, batch, count);
+  return takenRows(x, at, [...ids.shape, ...rest]);
 }
 
 /**
  * Adds rows up by index, per batch element: `y[b, n] = Σ src[b, k]` over all k with `ids[b, k] = n`; `src [B, K, …]`,
- * `ids [B, K]` (u32) → `[B, size, …]`. Rows that no index names are zero, an index that is not below `size` is left out.
+ * `ids [B, K]` (u32 or i32, as in {@link takeRows}) → `[B, size, …]`. Rows that no index names are zero, an index that is not below `size` is left out.
  * Without atomics: rows are added in their order, so the same inputs give the same bits. The gradient is `takeRows(dy, ids)`.
  *
  * ```ts
@@ -45,10 +46,10 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
  * await read(scatterAdd(tensor(device, [1, 2, 3], [1, 3]), ids, 4)); // [0, 3, 0, 3]
  * ```
  *
- * @throws ShapeError unless `ids` is u32 `[B, K]` and `src` starts with the same axes.
+ * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` and `src` starts with the same axes.
  */
 export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
-  checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0]);
+  const at = checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0], size);
   if (!Number.isInteger(size) || size < 0) {
     throw new ShapeError('scatterAdd', `${size} is no number of rows`, { src: src.shape, ids: ids.shape });
   }
@@ -57,13 +58,13 @@ export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
   }
   return differentiableLinear(
     src,
-    (t) => scattered(t, ids, size),
-    (dy) => rowsAt(dy, ids, src.shape),
+    (t) => scattered(t, at, size),
+    (dy) => rowsAt(dy, at, src.shape),
   );
 }
 
 /**
- * Rows of a table: `y[…] = table[ids[…]]`, `table [V, D]`, `ids […]` (u32) → `[…, D]`. An id that is not below V gives zeros.
+ * Rows of a table: `y[…] = table[ids[…]]`, `table [V, D]`, `ids […]` (u32 or i32) → `[…, D]`. An id that is not below V, or is below 0, gives zeros.
  * In the gradient `[V, D]`, what belongs to the same id adds up, in the order of `ids`.
  *
  * ```ts
@@ -71,7 +72,7 @@ export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
  * await read(embedding(table, tensor(device, new Uint32Array([2, 1])))); // [2, 2, 1, 1]
  * ```
  *
- * @throws ShapeError unless `table` is `[V, D]` and `ids` is u32.
+ * @throws ShapeError unless `table` is `[V, D]` and `ids` is u32 or i32.
  */
 export function embedding(table: Tensor, ids: Tensor): Tensor {
   const shapes = { table: table.shape, ids: ids.shape };
@@ -79,49 +80,46 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
   if (count === undefined || width === undefined || table.shape.length !== 2) {
     throw new ShapeError('embedding', 'the table must be [V, D]', shapes);
   }
-  if (ids.dtype !== 'u32') throw new ShapeError('embedding', `ids must be u32, not ${ids.dtype}`, shapes);
-  return taken(table, ids, 0);
+  return taken(table, indicesOf('embedding', ids, shapes), 0);
 }
 
 /**
- * Elements of an axis by index, the same for all other axes: `y[…, k…, …] = x[…, ids[k…], …]`, with the axes of `ids` (u32, any shape) in
- * the place of the axis. NumPy's `take`, PyTorch's `index_select`. An index that is not below the length of the axis gives zeros, and
- * gets no gradient; in the gradient, what was taken several times adds up, in the order of `ids`. Float or u32.
+ * Elements of an axis by index, the same for all other axes: `y[…, k…, …] = x[…, ids[k…], …]`, with the axes of `ids` (u32 or i32, any shape) in
+ * the place of the axis. NumPy's `take`, PyTorch's `index_select`. Negative indices count from the end; an index that is not below the length of the axis gives zeros, and
+ * gets no gradient; in the gradient, what was taken several times adds up, in the order of `ids`. Of any dtype.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
  * await read(take(x, tensor(device, new Uint32Array([2, 0])), 1)); // [3, 1, 6, 4]
  * ```
  *
- * @throws ShapeError unless `ids` is u32.
+ * @throws ShapeError unless `ids` is u32 or i32.
  */
 export function take(x: Tensor, ids: Tensor, axis = 0): Tensor {
-  if (ids.dtype !== 'u32') {
-    throw new ShapeError('take', `ids must be u32, not ${ids.dtype}`, { x: x.shape, ids: ids.shape });
-  }
-  return taken(x, ids, normalizeAxis('take', axis, x.shape));
+  const at = normalizeAxis('take', axis, x.shape);
+  return taken(x, indicesOf('take', ids, { x: x.shape, ids: ids.shape }, x.shape[at]), at);
 }
 
 /**
- * Elements of an axis by an index of their own for every place: `y[…, k, …] = x[…, ids[…, k, …], …]`; `ids` (u32) has the shape of x
- * but for that axis. NumPy's `take_along_axis`, PyTorch's `gather`: what applies the order that `argsort` finds. An index that is not
- * below the length of the axis gives zeros, and gets no gradient. Float or u32.
+ * Elements of an axis by an index of their own for every place: `y[…, k, …] = x[…, ids[…, k, …], …]`; `ids` (u32 or i32) has the shape of
+ * x but for that axis. NumPy's `take_along_axis`, PyTorch's `gather`: what applies the order that `argsort` finds. Negative indices count from the end; an index that is not
+ * below the length of the axis gives zeros, and gets no gradient. Of any dtype.
  *
  * ```ts
  * const x = tensor(device, [3, 1, 2, 4, 6, 5], [2, 3]);
  * await read(takeAlongAxis(x, argsort(x))); // [1, 2, 3, 4, 5, 6]
  * ```
  *
- * @throws ShapeError unless `ids` is u32 and has the shape of x but for the axis.
+ * @throws ShapeError unless `ids` is u32 or i32 and has the shape of x but for the axis.
  */
 export function takeAlongAxis(x: Tensor, ids: Tensor, axis = -1): Tensor {
   const at = normalizeAxis('takeAlongAxis', axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape };
-  if (ids.dtype !== 'u32') throw new ShapeError('takeAlongAxis', `ids must be u32, not ${ids.dtype}`, shapes);
+  const words = indicesOf('takeAlongAxis', ids, shapes, x.shape[at]);
   if (ids.shape.length !== x.shape.length || !x.shape.every((one, i) => i === at || one === ids.shape[i])) {
     throw new ShapeError('takeAlongAxis', `ids must have the shape of x, but for axis ${at}`, shapes);
   }
-  const [lines, places] = [moveAxis(x, at, -1), moveAxis(ids, at, -1)];
+  const [lines, places] = [moveAxis(x, at, -1), moveAxis(words, at, -1)];
   const rows = size(lines.shape.slice(0, -1));
   const y = takeRows(reshape(lines, [rows, x.shape[at] as number]), reshape(places, [rows, ids.shape[at] as number]));
   return moveAxis(reshape(y, places.shape), -1, at);
@@ -148,17 +146,23 @@ function rowsAt(x: Tensor, ids: Tensor, shape: Shape): Tensor {
   return y;
 }
 
-function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly number[]>, batch: number | undefined): void {
-  if (ids.dtype !== 'u32') throw new ShapeError(op, `ids must be u32, not ${ids.dtype}`, shapes);
+function checkIds(
+  op: string,
+  ids: Tensor,
+  shapes: Record<string, readonly number[]>,
+  batch: number | undefined,
+  length: number,
+): Tensor {
   if (ids.shape.length !== 2 || ids.shape[0] !== batch) {
     throw new ShapeError(op, 'ids must be [B, K], with the first axis of the rows', shapes);
   }
+  return indicesOf(op, ids, shapes, length);
 }
 
 /** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. One row of ids may be for all b. */
 export function takeInto(x: Tensor, ids: Tensor, y: Tensor): void {
   const units = unitsOf(size(y.shape.slice(2)));
-  const { element, width } = x.dtype === 'u32' ? { element: x.dtype, width: size(y.shape.slice(2)) } : units;
+  const { element, width } = isFloat(x.dtype) ? units : { element: 'u32' as const, width: size(y.shape.slice(2)) };
   const [batch, given] = y.shape as readonly [number, number];
   const rows = { rows: batch * given, width };
   const counts = { count: x.shape[1] as number, taken: given };

@@ -1,5 +1,6 @@
 export { flatten, moveAxis, repeat, squeeze, stack, swapAxes, tile, unsqueeze } from './axes.ts';
 export { embedding, scatterAdd, take, takeAlongAxis, takeInto, takeRows } from './gather.ts';
+export { indicesOf } from './indices.ts';
 export { broadcastTo, concat, permute, reshape, split, view } from './layout.ts';
 export { arange, eye, fillLike, linspace, onesLike, zerosLike } from './made.ts';
 export { oneHot } from './one-hot.ts';

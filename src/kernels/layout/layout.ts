@@ -64,7 +64,7 @@ function withoutWildcard(x: Tensor, shape: Shape): Shape {
 
 /**
  * Reorders axes: axis `i` of the result is axis `order[i]` of `x`, `y[i₀, i₁, …] = x[…]` with `i_k` at axis `order[k]`.
- * The gradient goes through the inverse order. Float or u32.
+ * The gradient goes through the inverse order. Of any dtype.
  *
  * ```ts
  * const heads = permute(reshape(x, [B, N, H, D]), [0, 2, 1, 3]); // [B, H, N, D]
@@ -91,7 +91,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /**
  * Repeats `x` to a larger shape by NumPy's rule: axes are aligned at the end; an axis of 1, or a missing one, is repeated.
- * The gradient is summed over the repeated axes. Float or u32.
+ * The gradient is summed over the repeated axes. Of any dtype.
  *
  * ```ts
  * broadcastTo(tensor(device, [1, 2], [2, 1]), [2, 3]); // [[1, 1, 1], [2, 2, 2]]
@@ -117,7 +117,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 }
 
 /**
- * Joins tensors along one axis (default: the first), in order; all other axes agree. Each gets its range of the gradient. Float or u32.
+ * Joins tensors along one axis (default: the first), in order; all other axes agree. Each gets its range of the gradient. Of any dtype.
  *
  * ```ts
  * const tokens = concat([classToken, patches], 1); // [B, 1, C] and [B, N, C] → [B, N + 1, C]
@@ -145,7 +145,7 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
 }
 
 /**
- * Cuts a tensor along one axis into parts of the given sizes: the inverse of {@link concat}, and as cheap. Float or u32.
+ * Cuts a tensor along one axis into parts of the given sizes: the inverse of {@link concat}, and as cheap. Of any dtype.
  *
  * ```ts
  * const [q, k, v] = split(qkv, -1, [C, C, C]); // [B, N, 3 C] → three of [B, N, C]

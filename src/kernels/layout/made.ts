@@ -4,7 +4,7 @@ import { checkShape, type DType, ShapeError } from '../../tensor/values/index.ts
 
 /**
  * Numbers at equal distances from `start` up to, but not with, `end`: `start + i · step`, ⌈(end − start) / step⌉ of them; `arange(device,
- * n)` counts from 0 to n − 1. Made on the host in float64, then f32; or u32, for indices.
+ * n)` counts from 0 to n − 1. Made on the host in float64, then f32; or i32 or u32, for indices.
  *
  * ```ts
  * await read(arange(device, 4)); // [0, 1, 2, 3]
@@ -76,8 +76,7 @@ export function eye(device: Device, rows: number, cols: number = rows, diagonal 
  * ```
  */
 export function fillLike(x: Tensor, value: number): Tensor {
-  if (x.dtype !== 'u32') return fill(x.device, x.shape, value, x.dtype);
-  return tensor(x.device, Array<number>(x.size).fill(value), x.shape, 'u32');
+  return fill(x.device, x.shape, value, x.dtype);
 }
 
 /** Zeros of the shape, dtype and device of `x`. */

@@ -1,24 +1,25 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { checkShape, ShapeError } from '../../tensor/values/index.ts';
+import { checkShape } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { indicesOf } from './indices.ts';
 
 /**
- * A one where the index says, zeros elsewhere: `y[…, c] = 1` for c = ids[…], `ids […]` (u32) → f32 `[…, classes]`. An index that is not
- * below `classes` gives a row of zeros. It has no gradient.
+ * A one where the index says, zeros elsewhere: `y[…, c] = 1` for c = ids[…], `ids […]` (u32 or i32) → f32 `[…, classes]`. An index that is not
+ * below `classes`, or is below 0, gives a row of zeros. It has no gradient.
  *
  * ```ts
  * await read(oneHot(tensor(device, new Uint32Array([2, 0])), 3)); // [0, 0, 1, 1, 0, 0]
  * ```
  *
- * @throws ShapeError unless `ids` is u32 and `classes` a whole number, 0 or more.
+ * @throws ShapeError unless `ids` is u32 or i32 and `classes` a whole number, 0 or more.
  */
 export function oneHot(ids: Tensor, classes: number): Tensor {
   checkShape('oneHot', [classes]);
-  if (ids.dtype !== 'u32') throw new ShapeError('oneHot', `ids must be u32, not ${ids.dtype}`, { ids: ids.shape });
+  const words = indicesOf('oneHot', ids, { ids: ids.shape });
   const y = empty(ids, [...ids.shape, classes], 'f32');
   const rows = { rows: ids.size, width: classes };
-  dispatch(oneHotKernel, { ids, y }, rows, rowConstants(ids.device, rows));
+  dispatch(oneHotKernel, { ids: words, y }, rows, rowConstants(ids.device, rows));
   return y;
 }
 

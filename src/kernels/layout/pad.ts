@@ -1,5 +1,5 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { describe, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { describe, holds, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkChoice, checkNumber, checkOptions } from '../axis/index.ts';
 import { axisMap, mapped } from './axis-maps.ts';
 
@@ -15,7 +15,7 @@ export interface PadOptions {
  * one stay. The shape grows by before + after. One launch, whatever the number of axes.
  *
  * Of an axis `1 2 3`, padded by 2: constant `0 0 1 2 3 0 0`, edge `1 1 1 2 3 3 3`, reflect `3 2 1 2 3 2 1`. The gradient is summed over
- * all places that show an element; the constant has none. Float or u32.
+ * all places that show an element; the constant has none. Of any dtype.
  *
  * ```ts
  * pad(image, [1, 1], { mode: 'edge' }).shape; // [B, C, H, W] → [B, C, H + 2, W + 2]
@@ -38,8 +38,8 @@ export function pad(
     const got = Array.isArray(widths) ? `${widths.length} for ${x.shape.length} axes` : describe(widths);
     throw new ShapeError('pad', `widths are a list, one for each of the last axes; got ${got}`, { x: x.shape });
   }
-  if (x.dtype === 'u32' && !(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) {
-    throw new ShapeError('pad', `${value} is no value of u32`, { x: x.shape });
+  if (!isFloat(x.dtype) && !holds[x.dtype](value)) {
+    throw new ShapeError('pad', `${value} is no value of ${x.dtype}`, { x: x.shape });
   }
   const first = x.shape.length - widths.length;
   const maps = x.shape.map((length, i) => {
@@ -72,7 +72,7 @@ function shown(at: number, length: number, mode: 'constant' | 'edge' | 'reflect'
 
 /**
  * Reverses the order along axes (one or several; negative ones count from the end; default: all): `y[…, i, …] = x[…, n − 1 − i, …]`.
- * The gradient is turned back. Float or u32.
+ * The gradient is turned back. Of any dtype.
  *
  * ```ts
  * await read(flip(tensor(device, [1, 2, 3]), 0)); // [3, 2, 1]
@@ -90,7 +90,7 @@ export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
 
 /**
  * Shifts elements along an axis, around its end: `y[…, i, …] = x[…, (i − shift) mod n, …]`. Negative shifts go to the front. The
- * gradient is shifted back. Float or u32.
+ * gradient is shifted back. Of any dtype.
  *
  * ```ts
  * await read(roll(tensor(device, [1, 2, 3, 4]), 1, 0)); // [4, 1, 2, 3]

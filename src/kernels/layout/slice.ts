@@ -1,11 +1,11 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
+import { aroundAxis, isFloat, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /**
  * A range of one axis, from `start` up to, but not with, `end`, every `step`-th: `y[…, i, …] = x[…, start + i · step, …]`. Negative
- * `start` and `end` count from the end of the axis, as in NumPy. The gradient is zero where nothing was taken. Float or u32. For the
+ * `start` and `end` count from the end of the axis, as in NumPy. The gradient is zero where nothing was taken. Of any dtype. For the
  * reverse order there is `flip`.
  *
  * ```ts
@@ -63,7 +63,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number, step
 
 /** What is moved at once: four elements, where all widths and places are a multiple of 4. */
 export function elementOf(x: Tensor, widths: readonly number[]): 'T' | 'vec4<T>' | 'u32' {
-  if (x.dtype === 'u32') return 'u32';
+  if (!isFloat(x.dtype)) return 'u32';
   return widths.every((width) => width % 4 === 0) ? 'vec4<T>' : 'T';
 }
 

@@ -12,7 +12,7 @@ export interface Sorted {
 
 /**
  * Sorts the last axis in ascending order: `values[k] = x[indices[k]]`, with `indices` those of {@link argsort}: stable, NaN last.
- * `[…, N]` → two of `[…, N]`. The gradient goes to where each value was. Float or u32.
+ * `[…, N]` → two of `[…, N]`. The gradient goes to where each value was. Of any dtype.
  *
  * ```ts
  * const { values, indices } = sort(tensor(device, [0.3, 0.1, 0.2])); // [0.1, 0.2, 0.3], [1, 2, 0]

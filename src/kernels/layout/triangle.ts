@@ -1,11 +1,11 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
+import { isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /**
  * The lower triangle of matrices: `y[…, i, j] = x[…, i, j]` where j ≤ i + diagonal, else 0, whatever x holds there. `[…, M, N]`. The
- * gradient is the lower triangle of dy. Float or u32.
+ * gradient is the lower triangle of dy. Of any dtype.
  *
  * ```ts
  * await read(tril(tensor(device, [1, 2, 3, 4], [2, 2]))); // [1, 0, 3, 4]
@@ -33,7 +33,7 @@ function triangle(op: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
   const y = empty(x);
   const rows = { rows: width === 0 ? 0 : x.size / width, width };
   dispatch(
-    triangles[x.dtype === 'u32' ? 'u32' : 'T'],
+    triangles[isFloat(x.dtype) ? 'T' : 'u32'],
     { x, y },
     { ...rows, height, diagonal },
     { ...rowConstants(x.device, rows), UPPER: Number(op === 'triu') },

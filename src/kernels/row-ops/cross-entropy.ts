@@ -1,5 +1,5 @@
-import { empty, fill, type Tensor } from '../../tensor/graph/index.ts';
-import { normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { empty, fill, Tensor } from '../../tensor/graph/index.ts';
+import { holds, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, rowKernel } from '../axis/index.ts';
 import { moveAxis, reshape } from '../layout/index.ts';
 import type { Reduction } from './losses.ts';
@@ -7,7 +7,7 @@ import { sumOverRow } from './softmax.ts';
 import { type Back, lossesByOps, reduced, topAndLogSum, weightedRows } from './weighted-cross-entropy.ts';
 
 export interface CrossEntropyOptions {
-  /** Rows with this class do not count, as 255 in label maps. Default: all count. */
+  /** Rows with this class do not count, as 255 in label maps, or -100 of i32. Default: all count. */
   readonly ignoreIndex?: number | undefined;
   /** `[C]`: how much rows of each class count; the mean is over the sum of these. No gradient flows to it. Default: all 1. */
   readonly weights?: Tensor | undefined;
@@ -20,7 +20,7 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * Cross entropy of logits `[…, C]` and classes, u32 `[…]`: the mean over rows of `log(sum_c exp(x_c)) - x_class`. If no row
+ * Cross entropy of logits `[…, C]` and classes, u32 or i32 `[…]`: the mean over rows of `log(sum_c exp(x_c)) - x_class`. If no row
  * counts it is 0. A class that does not exist makes it NaN, as logits that are NaN or ∞ do, or nothing but -∞; so do the row's
  * gradients. Rows that do not count may hold anything.
  *
@@ -34,7 +34,7 @@ export interface CrossEntropyOptions {
  * await read(crossEntropy(logits, classes, { labelSmoothing: 0.1 })); // [0.46]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, classes are not u32, or an option is out of its range.
+ * @throws ShapeError when the shapes do not fit, classes are neither u32 nor i32, or an option is out of its range.
  */
 export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const op = 'crossEntropy';
@@ -48,12 +48,13 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
       classes: classes.shape,
     });
   }
-  if (classes.dtype !== 'u32') {
-    throw new ShapeError(op, `classes must be u32; these are ${classes.dtype}`, { classes: classes.shape });
+  const { dtype } = classes;
+  if (dtype !== 'u32' && dtype !== 'i32') {
+    throw new ShapeError(op, `classes must be u32 or i32; these are ${dtype}`, { classes: classes.shape });
   }
   if (C === 0) throw new ShapeError(op, 'there must be at least one class', { logits: logits.shape });
-  if (ignoreIndex !== undefined && !(Number.isInteger(ignoreIndex) && ignoreIndex >= 0 && ignoreIndex < 2 ** 32)) {
-    throw new ShapeError(op, `${ignoreIndex} is no class: ignoreIndex must be a u32`, { classes: classes.shape });
+  if (ignoreIndex !== undefined && !holds[dtype](ignoreIndex)) {
+    throw new ShapeError(op, `${ignoreIndex} is no class: ignoreIndex must be a ${dtype}`, { classes: classes.shape });
   }
   if (weights && !sameShape(weights.shape, [C])) {
     throw new ShapeError(op, 'weights must be [C]', { logits: logits.shape, weights: weights.shape });
@@ -62,12 +63,14 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
     throw new ShapeError(op, `labelSmoothing must be from 0 to 1; it is ${labelSmoothing}`);
   }
   checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
-  const params = { ignored: ignoreIndex ?? 0, ignores: Number(ignoreIndex !== undefined) };
+  // As u32, a class below 0 is beyond all others, which there is not either.
+  const words = new Tensor(classes.storage, classes.shape, 'u32');
+  const params = { ignored: (ignoreIndex ?? 0) >>> 0, ignores: Number(ignoreIndex !== undefined) };
   const rows = reshape(x, [classes.size, C]);
   const parts =
     weights || labelSmoothing > 0
-      ? weightedRows(rows, classes, weights ?? fill(x.device, [C], 1), { ...params, smoothing: labelSmoothing })
-      : plainRows(rows, classes, params);
+      ? weightedRows(rows, words, weights ?? fill(x.device, [C], 1), { ...params, smoothing: labelSmoothing })
+      : plainRows(rows, words, params);
   return reduction === 'none' ? reshape(parts(reduction), classes.shape) : parts(reduction);
 }
 

@@ -1,14 +1,13 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { checkOptions, checkTensors, type ReduceOptions, sum } from '../axis/index.ts';
 import { equal, greater, logicalNot, logicalOr } from '../comparison/index.ts';
-import { cast } from '../elementwise/index.ts';
 
 /**
- * A mask (u32) of whether anything over axes is true: not 0, as {@link logicalAnd} has it. Of nothing it is 0. No gradient flows.
+ * A mask (bool) of whether anything over axes is true: not 0, as {@link logicalAnd} has it. Of nothing it is false. No gradient flows.
  *
  * ```ts
  * const x = tensor(device, [-1, 2, -3, -4], [2, 2]);
- * await readU32(any(greater(x, 0), { axes: 1 })); // [1, 0]
+ * await toArray(any(greater(x, 0), { axes: 1 })); // [true, false]
  * ```
  */
 export function any(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -16,7 +15,7 @@ export function any(x: Tensor, options: ReduceOptions = {}): Tensor {
   return greater(count(logicalOr(x, x), options), 0);
 }
 
-/** A mask (u32) of whether all over axes is true; as {@link any}, and of nothing it is 1. */
+/** A mask (bool) of whether all over axes is true; as {@link any}, and of nothing it is true. */
 export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
   check('all', x, options);
   return equal(count(logicalNot(x), options), 0);
@@ -27,7 +26,7 @@ function check(op: string, x: Tensor, options: ReduceOptions): void {
   checkOptions(op, options, ['axes', 'keepDims']);
 }
 
-/** How many of a mask are 1: rounded where they are many, but 0 only where there is none. */
+/** How many of a mask are true. */
 function count(mask: Tensor, options: ReduceOptions): Tensor {
-  return sum(cast(mask, 'f32'), options);
+  return sum(mask, options);
 }

@@ -1,6 +1,6 @@
 import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
-import { aroundAxis, normalizeAxis } from '../../tensor/values/index.ts';
-import { type AxisRows, checkFloats, checkOptions, type ReduceOptions, runsOf } from '../axis/index.ts';
+import { aroundAxis, isFloat, normalizeAxis } from '../../tensor/values/index.ts';
+import { type AxisRows, checkFloats, checkOptions, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
 import { cast, mul } from '../elementwise/index.ts';
 import { reshape } from '../layout/index.ts';
 import { backOf, type Direction, productOfRows, running } from './recurrence.ts';
@@ -13,7 +13,8 @@ export interface CumulativeOptions {
 }
 
 /**
- * Running sum along an axis: `y[i] = x[0] + … + x[i]`. The gradient is the running sum of `dy` from the other end.
+ * Running sum along an axis: `y[i] = x[0] + … + x[i]`. The gradient is the running sum of `dy` from the other end. Of i32 and bool it is i32,
+ * modulo 2³².
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3]);
@@ -25,8 +26,8 @@ export interface CumulativeOptions {
  * @throws ShapeError when the axis does not exist, or x is u32.
  */
 export function cumsum(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
-  const { rows, direction } = along('cumsum', x, axis, options);
-  return differentiable(running('sum', { b: x }, rows, direction), [x], (dy) => [
+  const { rows, direction, of } = along('cumsum', x, axis, options);
+  return differentiable(running('sum', { b: of }, rows, direction), [of], (dy) => [
     cumsum(dy, axis, { ...direction, reverse: !direction.reverse }),
   ]);
 }
@@ -42,8 +43,8 @@ export function cumsum(x: Tensor, axis = -1, options: CumulativeOptions = {}): T
  * @throws ShapeError as {@link cumsum}.
  */
 export function cumprod(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
-  const { rows, direction } = along('cumprod', x, axis, options);
-  return differentiable(running('product', { a: x }, rows, direction), [x], (dy) => {
+  const { rows, direction, of } = along('cumprod', x, axis, options);
+  return differentiable(running('product', { a: of }, rows, direction), [of], (dy) => {
     // In f32, as products of halves overflow soon.
     const wide = cast(x, 'f32');
     const before = cumprod(wide, axis, { ...direction, exclusive: true });
@@ -56,16 +57,17 @@ function along(
   x: Tensor,
   axis: number,
   options: CumulativeOptions,
-): { rows: AxisRows; direction: Direction } {
+): { rows: AxisRows; direction: Direction; of: Tensor } {
   checkOptions(op, options, ['reverse', 'exclusive']);
-  checkFloats(op, { x });
+  const of = x.dtype === 'bool' ? cast(x, 'i32') : x;
+  if (of.dtype !== 'i32') checkFloats(op, { x });
   const { reverse = false, exclusive = false } = options;
-  return { rows: aroundAxis(x.shape, normalizeAxis(op, axis, x.shape)), direction: { reverse, exclusive } };
+  return { rows: aroundAxis(x.shape, normalizeAxis(op, axis, x.shape)), direction: { reverse, exclusive }, of };
 }
 
 /**
  * Product over axes, 1 of nothing. The gradient is `dy` times the product of all other elements, right where some are 0: products of
- * what is before and of what is after each of them.
+ * what is before and of what is after each of them. Of i32 and bool it is i32, modulo 2³².
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -77,7 +79,7 @@ function along(
  */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('prod', x, options);
-  checkFloats('prod', { x });
+  if (!isFloat(x.dtype)) return wholeReduced('prod', x, runs);
   if (runs.length === 0) return x;
   const wide = runs.reduce((y, { rows, shape }) => reshape(productAlong(y, rows), shape), cast(x, 'f32'));
   return cast(wide, x.dtype);

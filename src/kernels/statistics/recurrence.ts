@@ -10,11 +10,11 @@ export interface Direction {
   readonly exclusive: boolean;
 }
 
-/** What a state is before the first element, and what the next one makes of it. */
+/** What a state is before the first element, and what the next one makes of it: F is f32, or i32 of i32. */
 const states = {
-  sum: { reads: ['b'], start: '0.0', next: 's + f32(b[at])' },
-  product: { reads: ['a'], start: '1.0', next: 's * f32(a[at])' },
-  linear: { reads: ['a', 'b'], start: '0.0', next: 'f32(a[at]) * s + f32(b[at])' },
+  sum: { reads: ['b'], start: 'F(0)', next: 's + F(b[at])' },
+  product: { reads: ['a'], start: 'F(1)', next: 's * F(a[at])' },
+  linear: { reads: ['a', 'b'], start: 'F(0)', next: 'F(a[at]) * s + F(b[at])' },
 } as const;
 type Rule = keyof typeof states;
 type Operands = Readonly<Partial<Record<'a' | 'b', Tensor>>>;
@@ -26,20 +26,21 @@ const CHUNK = 64;
 export function running(rule: Rule, of: Operands, rows: AxisRows, direction: Direction): Tensor {
   const like = (of.a ?? of.b) as Tensor;
   const y = empty(like);
+  const isWhole = like.dtype === 'i32';
   const chunks = rows.length <= 2 * CHUNK ? 1 : Math.ceil(rows.length / CHUNK);
   const params = { ...rows, chunks, chunk: chunks === 1 ? rows.length : CHUNK };
   const constants = { REVERSE: Number(direction.reverse), EXCLUSIVE: Number(direction.exclusive) };
   if (chunks === 1) {
-    dispatch(kernelOf(rule, 'whole'), { ...of, y }, params, constants);
+    dispatch(kernelOf(rule, 'whole', isWhole), { ...of, y }, params, constants);
     return y;
   }
   const parts = partsOf(rule, of, rows, chunks, constants.REVERSE);
   const carry = running(rule, parts, { ...rows, length: chunks }, { ...direction, exclusive: true });
-  dispatch(kernelOf(rule, 'chunks'), { ...of, carry, y }, params, constants);
+  dispatch(kernelOf(rule, 'chunks', isWhole), { ...of, carry, y }, params, constants);
   return y;
 }
 
-/** The product of each row, `[outer · inner]` of them, in f32; 1 of none. It has no gradient. */
+/** The product of each row of floats, `[outer · inner]` of them, in f32; 1 of none. It has no gradient. */
 export function productOfRows(x: Tensor, rows: AxisRows): Tensor {
   const chunks = Math.max(1, Math.ceil(rows.length / CHUNK));
   const { a } = partsOf('product', { a: x }, rows, chunks, 0);
@@ -49,10 +50,15 @@ export function productOfRows(x: Tensor, rows: AxisRows): Tensor {
 /** What each chunk makes of the first state; of a linear one also what it multiplies the state by that comes in. */
 function partsOf(rule: Rule, of: Operands, rows: AxisRows, chunks: number, REVERSE: number): Operands {
   const like = (of.a ?? of.b) as Tensor;
-  const part = () => empty(like, [rows.outer, chunks, rows.inner], 'f32');
+  const part = () => empty(like, [rows.outer, chunks, rows.inner], like.dtype === 'i32' ? 'i32' : 'f32');
   const parts: Operands = Object.fromEntries(states[rule].reads.map((one) => [one, part()]));
   const to = { ...(parts.a && { partA: parts.a }), ...(parts.b && { partB: parts.b }) };
-  dispatch(kernelOf(rule, 'parts'), { ...of, ...to }, { ...rows, chunks, chunk: CHUNK }, { REVERSE, EXCLUSIVE: 0 });
+  dispatch(
+    kernelOf(rule, 'parts', like.dtype === 'i32'),
+    { ...of, ...to },
+    { ...rows, chunks, chunk: CHUNK },
+    { REVERSE, EXCLUSIVE: 0 },
+  );
   return parts;
 }
 
@@ -78,21 +84,22 @@ type RunningKernel = Kernel<
 >;
 const kernels = new Map<string, RunningKernel>();
 
-function kernelOf(rule: Rule, stage: 'whole' | 'chunks' | 'parts'): RunningKernel {
-  const key = `${rule} ${stage}`;
+function kernelOf(rule: Rule, stage: 'whole' | 'chunks' | 'parts', isWhole: boolean): RunningKernel {
+  const key = `${rule} ${stage} ${isWhole}`;
   let made = kernels.get(key);
-  if (!made) kernels.set(key, (made = makeKernel(rule, stage)));
+  if (!made) kernels.set(key, (made = makeKernel(rule, stage, isWhole)));
   return made;
 }
 
 // A thread takes one chunk of one row; neighbours have neighbouring rows where the axis is not the last.
-function makeKernel(rule: Rule, stage: 'whole' | 'chunks' | 'parts'): RunningKernel {
+function makeKernel(rule: Rule, stage: 'whole' | 'chunks' | 'parts', isWhole: boolean): RunningKernel {
+  const [F, T] = isWhole ? (['i32', 'i32'] as const) : (['f32', 'T'] as const);
   const { reads, start, next } = states[rule];
   const isPart = stage === 'parts';
-  const bind: Record<string, Binding> = Object.fromEntries(reads.map((one) => [one, 'read T' as const]));
-  if (stage === 'chunks') bind['carry'] = 'read f32';
-  if (isPart) for (const one of reads) bind[`part${one.toUpperCase()}`] = 'write f32';
-  else bind['y'] = 'write T';
+  const bind: Record<string, Binding> = Object.fromEntries(reads.map((one) => [one, `read ${T}` as const]));
+  if (stage === 'chunks') bind['carry'] = `read ${F}`;
+  if (isPart) for (const one of reads) bind[`part${one.toUpperCase()}`] = `write ${F}`;
+  else bind['y'] = `write ${T}`;
   const both = isPart && rule === 'linear';
   return kernel({
     name: isPart ? `running-${rule}-parts` : `running-${rule}`,
@@ -103,6 +110,8 @@ function makeKernel(rule: Rule, stage: 'whole' | 'chunks' | 'parts'): RunningKer
       Math.ceil((outer * chunks * inner) / WG),
     ]) as RunningKernel['grid'],
     wgsl: `
+alias F = ${F};
+alias To = ${T};
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
@@ -117,7 +126,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   for (var k = begin; k < end; k++) {
     let at = row + select(k, begin + (end - 1u - k), REVERSE == 1u) * params.inner;
     let made = ${next};
-    ${isPart ? '' : 'y[at] = T(select(made, s, EXCLUSIVE == 1u));'}
+    ${isPart ? '' : 'y[at] = To(select(made, s, EXCLUSIVE == 1u));'}
     ${both ? 'factor *= f32(a[at]);' : ''}
     s = made;
   }

@@ -6,7 +6,7 @@ import type { Module } from './module.ts';
 import { namedTensors, readParameters } from './weights.ts';
 
 export interface SaveOptions {
-  /** What floats are in the file. Default: F32. */
+  /** What floats are in the file. Default: F32. Others are I32, U32 and BOOL, as they are. */
   readonly dtype?: 'F32' | 'F16';
   readonly metadata?: Readonly<Record<string, string>>;
   /** A name for error messages. */
@@ -32,10 +32,10 @@ export async function saveParameters(
   const values = await readAll(named.map(([, t]) => t));
   const written = named.map(([name, { shape }], i): [string, WritableTensor] => {
     const data = values[i];
-    return [
-      name,
-      data instanceof Uint32Array ? { dtype: 'U32', shape, data } : { dtype, shape, data: data as Float32Array },
-    ];
+    if (data instanceof Int32Array) return [name, { dtype: 'I32', shape, data }];
+    if (data instanceof Uint32Array) return [name, { dtype: 'U32', shape, data }];
+    if (data instanceof Uint8Array) return [name, { dtype: 'BOOL', shape, data }];
+    return [name, { dtype, shape, data: data as Float32Array }];
   });
   return writeSafetensors(written, metadata, name);
 }

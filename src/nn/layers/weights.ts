@@ -1,7 +1,14 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { Tensor, variable, write } from '../../tensor/graph/index.ts';
-import { formatShape, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
-import { CheckpointError, readTensor, type StoredTensor, toFloat32, type WeightTensor } from '../safetensors/index.ts';
+import { formatShape, isFloat, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
+import {
+  CheckpointError,
+  readTensor,
+  type StoredTensor,
+  toFloat32,
+  toWhole,
+  type WeightTensor,
+} from '../safetensors/index.ts';
 import type { Initializer } from './init.ts';
 import { freeParameters, type Module, parameter, parameters } from './module.ts';
 import { random } from './random.ts';
@@ -190,7 +197,9 @@ export function loadParameters(
   names: (name: string) => string = (name) => name,
 ): void {
   const targets = targetsOf(module, stored, file, names);
-  const entries = targets.map(([target, found]) => [target, toFloat32(found)] as const);
+  const entries = targets.map(
+    ([target, found]) => [target, isFloat(target.dtype) ? toFloat32(found) : toWhole(found)] as const,
+  );
   for (const [target, data] of entries) write(target, data);
 }
 
@@ -203,9 +212,16 @@ export async function readParameters(
 ): Promise<void> {
   const targets = targetsOf(module, stored, file, names);
   // Values of other types may fit no float, which is found out before anything is written.
-  for (const [, found] of targets) if (!floats.has(found.dtype)) toFloat32(await readTensor(found));
-  const waiting = targets.map(([target, found]) => ({ tensors: [found], make: join, target }));
+  const whole: [Tensor, Int32Array | Uint32Array][] = [];
+  for (const [target, found] of targets) {
+    if (!isFloat(target.dtype)) whole.push([target, toWhole(await readTensor(found))]);
+    else if (!floats.has(found.dtype)) toFloat32(await readTensor(found));
+  }
+  const waiting = targets
+    .filter(([target]) => isFloat(target.dtype))
+    .map(([target, found]) => ({ tensors: [found], make: join, target }));
   await readWaiting((targets[0] as (typeof targets)[0])[0].device, waiting);
+  for (const [target, data] of whole) write(target, data);
 }
 
 const floats: ReadonlySet<string> = /*#__PURE__*/ new Set(['F32', 'F16', 'BF16']);

@@ -23,6 +23,7 @@ export {
   toInt32,
 } from './safetensors.ts';
 export { count, elementBytes, isDtype, isSizes, type StoredDtype, widths } from './types.ts';
+export { toWhole } from './values.ts';
 export {
   type StreamOptions,
   safetensorsSize,

@@ -39,6 +39,12 @@ export function toInt32(tensor: StoredTensor): Int32Array {
   return convert(tensor, values, new Int32Array(values.length), 'an integer of 32 bits');
 }
 
+/** {@link toInt32}, but U32 as it is: what i32, u32 and bool are filled with. */
+export function toWhole(tensor: StoredTensor): Int32Array | Uint32Array {
+  const values = elements(tensor);
+  return values instanceof Uint32Array ? values : toInt32(tensor);
+}
+
 /** The bits of the nearest floats of 16 bits with the exponent of one of 32 (bfloat16), ties to even; a NaN becomes the quiet one of its sign. */
 export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);

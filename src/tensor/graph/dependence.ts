@@ -1,6 +1,7 @@
 // What a tensor is really computed from: by the nodes of gradients, and by the launches that wrote its bytes. Where the two
 // differ, a gradient that does not exist would be taken for zero.
 import type { Access } from '../../gpu/index.ts';
+import { isFloat } from '../values/index.ts';
 import type { Launch, Storage, Tensor } from './tensor.ts';
 
 /** A tensor that a launch reads to compute another one; without a launch: inside a step, or before it was fed to one. */
@@ -16,11 +17,11 @@ export interface Moment {
 }
 
 /**
- * What gradients could flow to by the data: not through what is `cut` (stopGradient), and not through u32: an index or a mask
- * of bits has no slope. A variable is where gradients end, whoever has written it.
+ * What gradients could flow to by the data: not through what is `cut` (stopGradient), and not through i32, u32 and bool: an index or a mask
+ * has no slope. A variable is where gradients end, whoever has written it.
  */
 export function launchSources(t: Tensor, since = 0): Source[] {
-  if (t.cut || t.dtype === 'u32') return [];
+  if (t.cut || !isFloat(t.dtype)) return [];
   const { root } = t.storage;
   const sources: Source[] = [];
   if (root.origin) sources.push({ from: root.origin });
@@ -28,7 +29,7 @@ export function launchSources(t: Tensor, since = 0): Source[] {
   for (const launch of root.writers) {
     if (launch.order < since || !writes(launch, t.storage)) continue;
     launch.tensors.forEach((from, i) => {
-      if (access(launch, i) !== 'write' && from.dtype !== 'u32' && from !== t) sources.push({ from, launch });
+      if (access(launch, i) !== 'write' && isFloat(from.dtype) && from !== t) sources.push({ from, launch });
     });
   }
   return sources;

@@ -1,14 +1,22 @@
 import { type Device, kernel } from '../../gpu/index.ts';
-import { checkShape, type Shape } from '../values/index.ts';
+import { checkShape, type DType, holds, isFloat, type Shape, ShapeError } from '../values/index.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
 import { dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';
 
-/** A tensor (f32, or f16 where that is asked for) with the same value everywhere. It is made on the GPU, at every call of a step. */
-export function fill(device: Device, shape: Shape, value: number, dtype: 'f32' | 'f16' = 'f32'): Tensor {
+/**
+ * A tensor with the same value everywhere, f32 unless another dtype is asked for. It is made on the GPU, at every call of a step.
+ *
+ * @throws ShapeError when i32, u32 or bool do not hold the value.
+ */
+export function fill(device: Device, shape: Shape, value: number | boolean, dtype: DType = 'f32'): Tensor {
   checkShape('fill', shape);
   const y = emptyOn(device, shape, dtype);
-  dispatch(fillKernel, { y }, { ...elementsOf(device, y.size), value });
+  const elements = elementsOf(device, y.size);
+  const number = (dtype === 'bool' ? Number(value) : value) as number;
+  if (isFloat(dtype)) dispatch(fillKernel, { y }, { ...elements, value: number });
+  else if (holds[dtype](number)) dispatch(fillWords, { y }, { ...elements, value: number >>> 0 });
+  else throw new ShapeError('fill', `${value} is no ${dtype}`);
   return y;
 }
 
@@ -26,6 +34,15 @@ const fillKernel = /*#__PURE__*/ kernel({
   override: elementOverride,
   grid: elementGrid,
   wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(T(params.value));'),
+});
+
+const fillWords = /*#__PURE__*/ kernel({
+  name: 'fill',
+  bind: { y: 'write vec4<u32>' },
+  params: { ...elementParams, value: 'u32' },
+  override: elementOverride,
+  grid: elementGrid,
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4u(params.value);'),
 });
 
 const addKernel = /*#__PURE__*/ kernel({

@@ -1,4 +1,4 @@
-import { describe, formatShape, ShapeError, StepError, sameShape } from '../values/index.ts';
+import { describe, formatShape, isFloat, ShapeError, StepError, sameShape } from '../values/index.ts';
 import {
   access,
   dependents,
@@ -102,8 +102,8 @@ export function reverse<const T extends readonly Tensor[]>(
     throw new StepError(`gradients: there must be a dy for each y; got ${seeds.length} for ${results.length}`);
   }
   for (const [name, list] of Object.entries({ y: results, of: targets })) {
-    const whole = list.find((t) => t.dtype === 'u32');
-    if (whole) throw new ShapeError('gradients', 'u32 has no gradient', { [name]: whole.shape });
+    const whole = list.find((t) => !isFloat(t.dtype));
+    if (whole) throw new ShapeError('gradients', `${whole.dtype} has no gradient`, { [name]: whole.shape });
   }
   const dys = results.map((result, i) => {
     const seed = seeds[i];

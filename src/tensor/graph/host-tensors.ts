@@ -20,13 +20,14 @@ import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 
 /**
  * A tensor from values of the host. Without `shape`, a number is a scalar, nested lists have their own shape, and a flat list
- * or typed array is one axis. Without `dtype`, a `Uint32Array` is u32 and all else is f32. See {@link HostValues} for what is
- * converted and what is refused.
+ * or typed array is one axis. Without `dtype`, an `Int32Array` is i32, a `Uint32Array` u32, true and false are bool, and all else is f32.
+ * See {@link HostValues} for what is converted and what is refused.
  *
  * ```ts
  * const x = tensor(device, [[1, 2, 3], [4, 5, 6]]); // [2, 3]
  * const y = tensor(device, new Float32Array(6), [2, 3]);
  * const ids = tensor(device, [2, 0], [2], 'u32');
+ * const mask = tensor(device, [true, false]);
  * ```
  *
  * The values are copied: the array may be changed afterwards.
@@ -109,8 +110,12 @@ export function ownShape(values: unknown): Shape {
   return nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
 }
 
+/** The dtype of values that come without one: by the first of them, or the array it is in. A list may hold itself. */
 export function defaultType(values: unknown): DType {
-  return Object.prototype.toString.call(values) === '[object Uint32Array]' ? 'u32' : 'f32';
+  let first = values;
+  for (let depth = 0; Array.isArray(first) && depth < 64; depth++) first = first[0];
+  const types: Record<string, DType> = { Boolean: 'bool', Int32Array: 'i32', Uint32Array: 'u32' };
+  return types[Object.prototype.toString.call(first).slice(8, -1)] ?? 'f32';
 }
 
 /** Frees the memory of a variable before its device is disposed. Steps that use it must be gone. */

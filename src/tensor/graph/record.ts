@@ -12,8 +12,10 @@ import {
   checkShape,
   type DType,
   describe,
+  dtypeRule,
   formatShape,
   isDType,
+  isFloat,
   type Shape,
   ShapeError,
   StepError,
@@ -124,7 +126,7 @@ export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Ten
 }
 
 export function checkDType(op: string, dtype: unknown): void {
-  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  if (!isDType(dtype)) throw new ShapeError(op, `${dtypeRule}; got ${describe(dtype)}`);
 }
 
 const WORKGROUPS = 65535;
@@ -207,13 +209,13 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const { access, element: type } = kernel.bindings[i] as Kernel['bindings'][number];
     if (type === 'T' || type === 'vec4<T>') {
-      if (t.dtype === 'u32' || (element && element !== t.dtype)) {
+      if (!isFloat(t.dtype) || (element && element !== t.dtype)) {
         throw new StepError(
           `${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${element ?? 'f32 or f16'}`,
         );
       }
       element = t.dtype;
-    } else if (t.dtype !== (type === 'i32' ? 'u32' : type.replace(/.*<|>/g, ''))) {
+    } else if (/f32/.test(type) ? t.dtype !== 'f32' : isFloat(t.dtype)) {
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
     if (access !== 'read') written.add(t.storage);

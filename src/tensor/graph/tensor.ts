@@ -87,8 +87,8 @@ export class Tensor {
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
     throw new StepError(
-      `${this}: operators of JavaScript do not compute with tensors; use ops, such as add(a, b), mul(x, 2) and ` +
-        'where(condition, a, b), or decide by values of the host: (await read(x))[0]',
+      `${this}: operators of JavaScript do not compute with tensors; use ops, such as add(a, b), or ` +
+        'values of the host: (await read(x))[0]',
     );
   }
 }

@@ -28,6 +28,7 @@ export class EarlyReads<R extends Results> {
   readonly #program: StepProgram;
   readonly #tensors: readonly Tensor[];
   readonly #parts: readonly Part[];
+  readonly #hostArray: Shared['hostArray'];
   /** Those of the last run, in the order of the tensors. */
   values: readonly Promise<HostArray>[] = [];
 
@@ -36,13 +37,14 @@ export class EarlyReads<R extends Results> {
     program: StepProgram,
     { readEarly = () => [], check, time }: EarlyOptions<R>,
     results: R,
-    { StepError, writes }: Shared,
+    { StepError, writes, hostArray }: Shared,
   ) {
     if (check || time) throw new StepError(`${name}: readEarly goes with neither check nor time`);
     const tensors = readEarly(results);
     this.#name = name;
     this.#program = program;
     this.#tensors = tensors;
+    this.#hostArray = hostArray;
     const parts = new Map<number, number[]>();
     tensors.forEach(({ storage, size, dtype }, i) => {
       if (dtype === 'f16') throw new StepError(`${name}: readEarly: tensor ${i} is f16; give it as f32`);
@@ -92,8 +94,7 @@ export class EarlyReads<R extends Results> {
       });
       const read = device.readBack(encoder, ranges);
       tensors.forEach((i, at) => {
-        const kind = this.#tensors[i]?.dtype === 'u32' ? Uint32Array : Float32Array;
-        values[i] = read.then((bytes) => new kind(bytes[at] as ArrayBuffer));
+        values[i] = read.then((bytes) => this.#hostArray(this.#tensors[i] as Tensor, bytes[at] as ArrayBuffer));
         // Whoever waits for it hears of it.
         values[i].catch(() => undefined);
       });

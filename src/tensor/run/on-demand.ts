@@ -2,6 +2,7 @@ import { bufferUsage, kernel } from '../../gpu/index.ts';
 import { formatShape, NotFiniteError, StepError } from '../values/index.ts';
 import { slotBytes, writes } from './lifetimes.ts';
 import { refusedError } from './program.ts';
+import { hostArray } from './read.ts';
 
 /**
  * What check mode, timers and early reads use of the rest. They are loaded on demand, and import no values: bundlers put what two scripts
@@ -10,6 +11,7 @@ import { refusedError } from './program.ts';
 export interface Shared {
   readonly bufferUsage: typeof bufferUsage;
   readonly formatShape: typeof formatShape;
+  readonly hostArray: typeof hostArray;
   readonly kernel: typeof kernel;
   readonly NotFiniteError: typeof NotFiniteError;
   readonly refusedError: typeof refusedError;
@@ -21,6 +23,7 @@ export interface Shared {
 export const shared: Shared = {
   bufferUsage,
   formatShape,
+  hostArray,
   kernel,
   NotFiniteError,
   refusedError,

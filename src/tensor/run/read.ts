@@ -2,12 +2,13 @@ import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
 import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
 import { currentRecording, type Launch, Tensor } from '../graph/index.ts';
 import {
-  type Bits,
+  arrays,
   bytesPerElement,
   describe,
   formatShape,
   fromHalf,
   type HostArray,
+  isFloat,
   StepError,
 } from '../values/index.ts';
 import { collect } from './lifetimes.ts';
@@ -24,26 +25,39 @@ import { compileAll, compiledNow, memoryIn, Program, refusedError } from './prog
  * ```
  */
 export function read(x: Tensor): Promise<Float32Array> {
-  return heard(readFloats(x));
-}
-
-async function readFloats(x: Tensor): Promise<Float32Array> {
-  checkTensor('read', x);
-  if (x.dtype === 'u32') throw new StepError(`read: this tensor is u32 ${formatShape(x.shape)}; use readU32`);
-  const [values] = await readThem([x]);
-  return values as Float32Array;
+  return heard(readOne(x, 'read'));
 }
 
 /** The values of a u32 tensor: indices, seeds, bits. */
 export function readU32(x: Tensor): Promise<Uint32Array> {
-  return heard(readWords(x));
+  return heard(readOne(x, 'readU32'));
 }
 
-async function readWords(x: Tensor): Promise<Uint32Array> {
-  checkTensor('readU32', x);
-  if (x.dtype !== 'u32') throw new StepError(`readU32: this tensor is ${x.dtype} ${formatShape(x.shape)}; use read`);
+/** The values of an i32 tensor. */
+export function readI32(x: Tensor): Promise<Int32Array> {
+  return heard(readOne(x, 'readI32'));
+}
+
+/**
+ * The values of a bool tensor, 1 or 0, as bytes: they count, select and go back to the GPU as they are. {@link toArray} gives true and
+ * false.
+ *
+ * ```ts
+ * await readBool(greater(tensor(device, [1, -1]), 0)); // [1, 0]
+ * ```
+ */
+export function readBool(x: Tensor): Promise<Uint8Array> {
+  return heard(readOne(x, 'readBool'));
+}
+
+/** Each dtype has a reader, which says what comes: all the floats `read`, others one by their name. */
+async function readOne<A extends HostArray>(x: Tensor, op: string): Promise<A> {
+  checkTensor(op, x);
+  const { dtype, shape } = x;
+  const reader = isFloat(dtype) ? 'read' : `read${(dtype[0] as string).toUpperCase()}${dtype.slice(1)}`;
+  if (op !== reader) throw new StepError(`${op}: this tensor is ${dtype} ${formatShape(shape)}; use ${reader}`);
   const [values] = await readThem([x]);
-  return values as Uint32Array;
+  return values as A;
 }
 
 /**
@@ -77,7 +91,7 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   }
   const onGpu = xs.filter((x) => x.storage.root.kind !== 'constant');
   // What the host has is copied now: the array may be another's by the time the rest arrives.
-  const onHost = new Map(xs.map((x) => [x, valuesOf(x, x.storage.root.data?.slice())]));
+  const onHost = new Map(xs.map((x) => [x, x.storage.root.data?.slice().buffer]));
   const computed = xs.filter((x) => x.storage.root.kind === 'recorded' && x.size > 0);
   const launches = collect(computed, []);
   const outcomes = new Set([...xs, ...launches.flatMap(({ tensors }) => tensors)].map((t) => t.storage.root.outcome));
@@ -88,21 +102,19 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   for (const demand of await demands) if (demand.status === 'rejected') throw demand.reason;
   if (copied.status === 'rejected') throw copied.reason;
   return xs.map((x) => {
-    const data = onHost.get(x);
-    if (data) return data;
-    const bytes = copied.value[onGpu.indexOf(x)] as ArrayBuffer;
-    const kind = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array }[x.dtype];
-    return valuesOf(x, new kind(bytes)) as HostArray;
+    return hostArray(x, onHost.get(x) ?? (copied.value[onGpu.indexOf(x)] as ArrayBuffer));
   });
+}
+
+/** What the bytes of a tensor say: f16 is widened, of whose odd numbers of elements one more lies in memory; bool becomes bytes. */
+export function hostArray({ dtype, size }: Tensor, bytes: ArrayBuffer): HostArray {
+  const data = new arrays[dtype](bytes);
+  if (data instanceof Uint16Array) return fromHalf(data.subarray(0, size));
+  return dtype === 'bool' ? Uint8Array.from(data) : data;
 }
 
 function checkTensor(op: string, x: unknown): void {
   if (!(x instanceof Tensor)) throw new StepError(`${op}: only a tensor can be read; got ${describe(x)}`);
-}
-
-/** f16 is widened; of an odd number of elements one more lies in memory. */
-function valuesOf(x: Tensor, data: Bits | undefined): HostArray | undefined {
-  return data instanceof Uint16Array ? fromHalf(data.subarray(0, x.size)) : data;
 }
 
 async function copyOut(device: Device, ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> {

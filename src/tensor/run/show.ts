@@ -1,15 +1,15 @@
 import type { Tensor } from '../graph/index.ts';
-import { formatShape, type HostArray, type Shape, size } from '../values/index.ts';
+import { type DType, formatShape, type HostArray, isFloat, type Shape, size } from '../values/index.ts';
 import { readAll } from './read.ts';
 
-/** Values by their axes: a number of a scalar, a list of lists of a matrix. */
-export type NestedArray = number | NestedArray[];
+/** Values by their axes: a number of a scalar, a list of lists of a matrix; true and false of bool. */
+export type NestedArray = number | boolean | NestedArray[];
 
 /** Elements beyond which {@link toText} leaves out those between, and how many it shows at each end of an axis. */
 const SHOWN = { all: 1000, ends: 3 };
 
 /**
- * The values of a tensor as nested lists, a number of a scalar.
+ * The values of a tensor as nested lists, a number of a scalar; true or false in the place of numbers where it holds bool.
  *
  * ```ts
  * await toArray(reshape(arange, [2, 2])); // [[0, 1], [2, 3]]
@@ -17,12 +17,13 @@ const SHOWN = { all: 1000, ends: 3 };
  */
 export async function toArray(x: Tensor): Promise<NestedArray> {
   const [values] = await readAll([x]);
-  return nested(values as HostArray, x.shape, 0, x.size);
+  const all = values as HostArray;
+  return nested(x.dtype === 'bool' ? Array.from(all, Boolean) : all, x.shape, 0, x.size);
 }
 
-function nested(values: HostArray, shape: Shape, from: number, to: number): NestedArray {
+function nested(values: HostArray | boolean[], shape: Shape, from: number, to: number): NestedArray {
   const [count, ...inner] = shape;
-  if (count === undefined) return values[from] as number;
+  if (count === undefined) return values[from] as number | boolean;
   const each = (to - from) / Math.max(1, count);
   return Array.from({ length: count }, (_, i) => nested(values, inner, from + i * each, from + (i + 1) * each));
 }
@@ -42,7 +43,10 @@ export async function toText(x: Tensor): Promise<string> {
   const [values] = await readAll([x]);
   const rows = x.size > SHOWN.all ? shortened(x.shape) : x.shape.map((n) => Array.from({ length: n }, (_, i) => i));
   const strides = x.shape.map((_, axis) => size(x.shape.slice(axis + 1)));
-  const cell = (at: number): string => formatNumber((values as HostArray)[at] as number);
+  const cell = (at: number): string => {
+    const value = (values as HostArray)[at] as number;
+    return x.dtype === 'bool' ? String(value === 1) : formatNumber(value, x.dtype);
+  };
   const cells: string[] = [];
   const visit = (axis: number, at: number): void => {
     if (axis === x.shape.length) cells.push(cell(at));
@@ -74,7 +78,7 @@ function shortened(shape: Shape): number[][] {
   });
 }
 
-/** At most six significant digits. */
-function formatNumber(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
+/** Of floats, at most six significant digits. */
+function formatNumber(value: number, dtype: DType): string {
+  return isFloat(dtype) && Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
 }

@@ -1,11 +1,13 @@
 import type { GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
 import { type Memory, memoryOf, Tensor } from '../graph/index.ts';
 import {
+  arrays,
   type Bits,
   checkShape,
   counted,
   type DType,
   describe,
+  dtypeRule,
   formatShape,
   fromHost,
   type HostValues,
@@ -33,7 +35,7 @@ export function inputSpec(input: string, spec: InputSpec): { readonly shape: Sha
   };
   const { shape, dtype = 'f32' } = full;
   checkShape(input, shape);
-  if (!isDType(dtype)) throw new StepError(`${input}: the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  if (!isDType(dtype)) throw new StepError(`${input}: ${dtypeRule}; got ${describe(dtype)}`);
   return { shape, dtype };
 }
 
@@ -78,7 +80,7 @@ export class StepInput {
       }
     } else {
       if (dtype !== 'f16' && !ArrayBuffer.isView(value)) {
-        this.#typed ??= dtype === 'u32' ? new Uint32Array(this.#size) : new Float32Array(this.#size);
+        this.#typed ??= new arrays[dtype](this.#size);
       }
       data = fromHost(value, dtype, shape, this.#refuse, this.#typed);
     }

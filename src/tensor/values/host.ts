@@ -1,4 +1,4 @@
-import type { DType } from './dtype.ts';
+import { arrays, type DType, isFloat } from './dtype.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { formatShape, type Shape, sameShape, size } from './shape.ts';
 
@@ -14,8 +14,8 @@ export type NumberArray =
   | Int32Array
   | Uint32Array;
 
-/** Numbers, or lists of one length each: nested lists have a shape, as NumPy reads them. */
-export type NumberList = readonly (number | NumberList | NumberArray)[];
+/** Numbers, or true and false, or lists of one length each: nested lists have a shape, as NumPy reads them. */
+export type NumberList = readonly (number | boolean | NumberList | NumberArray)[];
 
 /**
  * What the host gives for a tensor. A flat list and a typed array fill any shape in order; nested lists must have the shape
@@ -23,14 +23,15 @@ export type NumberList = readonly (number | NumberList | NumberArray)[];
  *
  * - f32: numbers, `Float32Array` and `Float64Array` round to the nearest; arrays of integers must fit exactly.
  * - f16: the same, rounded once to the nearest f16 (from 65520 on infinite); a `Uint16Array` holds bits.
- * - u32: whole numbers from 0 to 2³² − 1, in a list or any typed array.
+ * - i32, u32: whole numbers from −2³¹ to 2³¹ − 1, or from 0 to 2³² − 1, in a list or any typed array.
+ * - bool: true and false, or 1 and 0, in a list or any typed array.
  *
  * Whatever else comes is refused; the first element that does not fit is named.
  */
-export type HostValues = number | NumberList | NumberArray;
+export type HostValues = number | boolean | NumberList | NumberArray;
 
 /** Elements as they lie on the GPU: f16 as bits, and one more where their number is odd, since WebGPU copies whole words. */
-export type Bits = Float32Array | Uint32Array | Uint16Array;
+export type Bits = Float32Array | Int32Array | Uint32Array | Uint16Array;
 
 /** Makes the error of a caller from what was found, such as `5 values` or `-1 at [2], which is no u32`. */
 export type Refuse = (found: string) => Error;
@@ -38,11 +39,13 @@ export type Refuse = (found: string) => Error;
 /** No tensor has so many axes: a list that holds itself ends here. */
 const DEEPEST = 64;
 
-/** What is exact in which dtype: a number to be kept, or undefined. */
-const takes: Readonly<Record<DType, (value: number) => boolean>> = {
+/** Whether a dtype holds a number as it is. */
+export const holds: Readonly<Record<DType, (value: number) => boolean>> = {
   f32: (value) => Math.fround(value) === value || Number.isNaN(value),
   f16: (value) => fromHalf(toHalf(new Float32Array([value])))[0] === value || Number.isNaN(value),
-  u32: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32,
+  i32: (value) => (value | 0) === value,
+  u32: (value) => value >>> 0 === value,
+  bool: (value) => value === 0 || value === 1,
 };
 
 const tagOf = /*#__PURE__*/ Object.getOwnPropertyDescriptor(
@@ -74,8 +77,8 @@ export function nestedShape(values: unknown): Shape | undefined {
  */
 export function fromHost(values: unknown, dtype: DType, shape: Shape, refuse: Refuse, into?: Bits): Bits {
   const n = size(shape);
-  if (typeof values === 'number') {
-    if (n !== 1) throw refuse('a number');
+  if (typeof values === 'number' || typeof values === 'boolean') {
+    if (n !== 1) throw refuse(`a ${typeof values}`);
     return fromList([values], dtype, [1], refuse, into);
   }
   if (Array.isArray(values)) {
@@ -95,9 +98,7 @@ export function fromHost(values: unknown, dtype: DType, shape: Shape, refuse: Re
   if (array.length !== n) {
     throw refuse(`${counted(array.length)}${array.length === 0 ? ' (its buffer is empty, or was transferred)' : ''}`);
   }
-  if (dtype === 'f32' && kind === 'Float32Array') return alone(array) as Float32Array;
-  if (dtype === 'u32' && kind === 'Uint32Array') return alone(array) as Uint32Array;
-  if (dtype === 'f16' && kind === 'Uint16Array') return even(alone(array) as Uint16Array);
+  if (dtype !== 'bool' && kind === arrays[dtype].name) return even(alone(array) as Bits);
   if (dtype === 'f16' && kind === 'Float32Array') return even(toHalf(alone(array) as Float32Array));
   if (dtype === 'f32' && (kind === 'Float64Array' || kind === 'Float16Array')) return new Float32Array(array);
   return laidOut(dtype, n, undefined, (to) => {
@@ -107,9 +108,9 @@ export function fromHost(values: unknown, dtype: DType, shape: Shape, refuse: Re
 
 /** An element of a typed array of another kind, if the dtype holds it. */
 function checked(value: number, dtype: DType, kind: string, at: readonly number[], refuse: Refuse): number {
-  const rounds = dtype !== 'u32' && kind.startsWith('Float');
-  if (!rounds && !takes[dtype](value)) {
-    const remedy = dtype === 'u32' ? '' : `; give a Float32Array to have it rounded`;
+  const rounds = isFloat(dtype) && kind.startsWith('Float');
+  if (!rounds && !holds[dtype](value)) {
+    const remedy = isFloat(dtype) ? '; give a Float32Array to have it rounded' : '';
     throw refuse(`${value} at ${formatShape(at)} of ${article(kind)}, which ${dtype} does not hold${remedy}`);
   }
   return value;
@@ -134,15 +135,16 @@ function fromList(list: readonly unknown[], dtype: DType, shape: Shape, refuse: 
       }
       // By index: forEach would pass over holes.
       for (let i = 0; i < length; i++) {
-        const value = (row as readonly unknown[])[i];
+        const given = (row as readonly unknown[])[i];
+        const value = dtype === 'bool' && typeof given === 'boolean' ? Number(given) : given;
         if (depth < last) {
           path.push(i);
           walk(value, depth + 1);
           path.pop();
         } else if (typeof value !== 'number') {
           throw refuse(`${describe(value)} at ${formatShape([...path, i])}`);
-        } else if (dtype === 'u32' && !takes.u32(value)) {
-          throw refuse(`${value} at ${formatShape([...path, i])}, which is no u32`);
+        } else if (!isFloat(dtype) && !holds[dtype](value)) {
+          throw refuse(`${value} at ${formatShape([...path, i])}, which is no ${dtype}`);
         } else {
           to(next++, kind === undefined ? value : checked(value, dtype, kind, [...path, i], refuse));
         }
@@ -160,7 +162,7 @@ function laidOut(
   give: (to: (i: number, value: number) => void) => void,
 ): Bits {
   if (dtype !== 'f16') {
-    const array = into ?? (dtype === 'u32' ? new Uint32Array(n) : new Float32Array(n));
+    const array = into ?? new arrays[dtype](n);
     give((i, value) => {
       array[i] = value;
     });
@@ -181,8 +183,8 @@ function laidOut(
 }
 
 /** WebGPU copies multiples of four bytes. */
-function even(bits: Uint16Array): Uint16Array {
-  if (bits.length % 2 === 0) return bits;
+function even(bits: Bits): Bits {
+  if (bits.byteLength % 4 === 0) return bits;
   const padded = new Uint16Array(bits.length + 1);
   padded.set(bits);
   return padded;

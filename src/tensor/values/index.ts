@@ -1,4 +1,4 @@
-export { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
+export { arrays, bytesPerElement, type DType, dtypeRule, type HostArray, isDType, isFloat } from './dtype.ts';
 export { NotFiniteError, StepError } from './errors.ts';
 export { fromHalf, toHalf } from './half.ts';
 export {
@@ -7,6 +7,7 @@ export {
   describe,
   fromHost,
   type HostValues,
+  holds,
   type NumberArray,
   type NumberList,
   nestedShape,

@@ -13,15 +13,15 @@ class Input:
     def __init__(self, data, dtype="f32", constant=False):
         self.dtype = dtype
         self.constant = constant
-        self.data = np.asarray(data, dtype=np.float32 if dtype == "f32" else np.uint32)
+        self.data = np.asarray(data, dtype={"f32": np.float32, "i32": np.int32, "u32": np.uint32, "bool": bool}[dtype])
 
     @property
     def shape(self):
         return np.shape(self.data)
 
     def torch(self):
-        if self.dtype == "u32":
-            return torch.from_numpy(np.array(self.data, dtype=np.int64))
+        if self.dtype != "f32":
+            return torch.from_numpy(np.array(self.data, dtype=np.int64 if self.dtype == "u32" else self.data.dtype))
         return torch.from_numpy(np.array(self.data, dtype=np.float64)).requires_grad_(not self.constant)
 
 
@@ -103,6 +103,12 @@ class Maker:
     def u32(self, data):
         return Input(data, "u32")
 
+    def i32(self, data):
+        return Input(data, "i32")
+
+    def bool(self, data):
+        return Input(data, "bool")
+
     # Cases.
 
     def add(self, args, reference, gradient=True, dy=None, dtype=None):
@@ -159,14 +165,16 @@ class Maker:
     def _result(self, y, dtype):
         y = y.detach()
         isFloat = y.dtype == torch.float64
-        record = {"shape": list(y.shape), "data": self._list(y.numpy().astype(np.float64))}
-        kind = dtype or ("f32" if isFloat else "u32")
+        record = {"shape": list(y.shape), "data": self._list(y.numpy())}
+        kind = dtype or ("f32" if isFloat else {torch.bool: "bool", torch.int32: "i32"}.get(y.dtype, "u32"))
         if kind != "f32":
             record["dtype"] = kind
         return record
 
     def _list(self, values):
-        return [self._number(v) for v in np.asarray(values).ravel()]
+        values = np.asarray(values).ravel()
+        # Whole numbers have all their digits.
+        return [self._number(v) for v in values] if values.dtype.kind == "f" else [int(v) for v in values]
 
     def _number(self, v):
         with np.errstate(over="ignore"):

@@ -16,8 +16,8 @@ describe('cast', () => {
   it('does nothing where there is nothing to do, and refuses other dtypes', () => {
     const x = tensor(device.current, [1, 2]);
     expect(cast(x, 'f32')).toBe(x);
-    expect(() => cast(x, 'bool' as 'u32')).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: cast: the dtype must be 'f32', 'f16' or 'u32'; it is the string 'bool'; got x [2]]`,
+    expect(() => cast(x, 'i64' as 'u32')).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: cast: the dtype must be 'f32', 'f16', 'i32', 'u32' or 'bool'; it is the string 'i64'; got x [2]]`,
     );
   });
 

@@ -312,7 +312,7 @@ describe('pointwise', () => {
       `[ShapeError: where: axes must be equal, or 1, counted from the last; got a [2], b [2, 3], condition [2, 3]]`,
     );
     expect(() => exp(ids)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: exp: u32 holds indices and bits, and has no arithmetic (x is u32); got x [2, 3]]`,
+      `[ShapeError: exp: floats are needed: cast(x, 'f32') (x is u32); got x [2, 3]]`,
     );
     const long = tensor(device.current, new Float32Array(16), [2, 1, 2, 1, 2, 1, 2]);
     const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
@@ -354,13 +354,13 @@ describe('operands', () => {
     const u = tensor(device.current, [1, 2], [2], 'u32');
     const h = tensor(device.current, [1, 2], [2], 'f16');
     for (const op of Object.values(unary))
-      expect(() => op(u)).toThrow(/u32 holds indices and bits, and has no arithmetic \(x is u32\)/);
+      expect(() => op(u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(x is u32\)/);
     for (const op of Object.values(binary)) {
-      expect(() => op(u, u)).toThrow(/u32 holds indices and bits, and has no arithmetic \(a is u32, b is u32\)/);
+      expect(() => op(u, u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(a is u32, b is u32\)/);
       expect(() => op(x(), u)).toThrow(/\(a is f32, b is u32\)/);
       expect(() => op(x(), h)).toThrow(/one dtype is needed: cast one of them \(a is f32, b is f16\)/);
     }
-    expect(() => where(u, u, x())).toThrow(/^where: u32 holds indices/);
+    expect(() => where(u, u, x())).toThrow(/^where: one dtype is needed/);
     expect(() => where(u, h, x())).toThrow(/^where: one dtype is needed/);
   });
 

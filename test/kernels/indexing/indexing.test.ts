@@ -113,7 +113,7 @@ describe('scatters', () => {
   it('refuses shapes and dtypes that do not fit', () => {
     for (const [name, op] of Object.entries(scatters)) {
       expect(() => op(f32([1, 2]), f32([1]), f32([1]))).toThrow(
-        `${name}: ids must be u32, not f32; got x [2], ids [1], src [1]`,
+        `${name}: ids must be u32 or i32, not f32; got x [2], ids [1], src [1]`,
       );
       expect(() => op(f32([1, 2]), u32([1]), f32([1, 2]))).toThrow(
         `${name}: ids and src must have one shape, that of x but for axis 0; got x [2], ids [1], src [2]`,
@@ -122,7 +122,7 @@ describe('scatters', () => {
     expect(() => indexAdd(f32([1, 2]), u32([1]), f32([1, 2]))).toThrow(
       'indexAdd: ids must be [K], and src have the shape of x but for axis 0: K; got x [2], ids [1], src [2]',
     );
-    expect(() => indexAdd(f32([1, 2]), f32([1]), f32([1]))).toThrow('indexAdd: ids must be u32, not f32');
+    expect(() => indexAdd(f32([1, 2]), f32([1]), f32([1]))).toThrow('indexAdd: ids must be u32 or i32, not f32');
   });
 });
 

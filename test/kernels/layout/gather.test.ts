@@ -122,7 +122,7 @@ describe('errors of gather', () => {
       `[ShapeError: takeRows: ids must be [B, K], with the first axis of the rows; got x [2, 3], ids [2]]`,
     );
     expect(() => takeRows(x(2, 3), x(2, 1))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: takeRows: ids must be u32, not f32; got x [2, 3], ids [2, 1]]`,
+      `[ShapeError: takeRows: ids must be u32 or i32, not f32; got x [2, 3], ids [2, 1]]`,
     );
     expect(() => scatterAdd(x(2, 3), u(2, 2), 4)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: scatterAdd: src must have a row for each id; got src [2, 3], ids [2, 2]]`,
@@ -134,7 +134,7 @@ describe('errors of gather', () => {
       `[ShapeError: embedding: the table must be [V, D]; got table [2, 3, 4], ids [1]]`,
     );
     expect(() => embedding(x(2, 3), x(1))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: embedding: ids must be u32, not f32; got table [2, 3], ids [1]]`,
+      `[ShapeError: embedding: ids must be u32 or i32, not f32; got table [2, 3], ids [1]]`,
     );
   });
 });

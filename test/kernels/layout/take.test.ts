@@ -132,13 +132,13 @@ describe('oneHot', () => {
 describe('errors of take, sort and oneHot', () => {
   it('say what does not fit', () => {
     expect(() => take(floats(3, 2), floats(2))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: take: ids must be u32, not f32; got x [3, 2], ids [2]]`,
+      `[ShapeError: take: ids must be u32 or i32, not f32; got x [3, 2], ids [2]]`,
     );
     expect(() => take(floats(3, 2), ids([2], 2), 2)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: take: axis 2 does not exist; got x [3, 2]]`,
     );
     expect(() => takeAlongAxis(floats(3, 2), floats(3, 2))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: takeAlongAxis: ids must be u32, not f32; got x [3, 2], ids [3, 2]]`,
+      `[ShapeError: takeAlongAxis: ids must be u32 or i32, not f32; got x [3, 2], ids [3, 2]]`,
     );
     expect(() => takeAlongAxis(floats(3, 2), ids([2, 2], 2))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: takeAlongAxis: ids must have the shape of x, but for axis 1; got x [3, 2], ids [2, 2]]`,
@@ -153,7 +153,7 @@ describe('errors of take, sort and oneHot', () => {
       `[ShapeError: topK: a scalar has no axis to sort along; got x []]`,
     );
     expect(() => oneHot(floats(3), 4)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: oneHot: ids must be u32, not f32; got ids [3]]`,
+      `[ShapeError: oneHot: ids must be u32 or i32, not f32; got ids [3]]`,
     );
     expect(() => oneHot(ids([3], 3), -1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: oneHot: axes must be whole numbers, 0 or more; got shape [-1]]`,

@@ -149,7 +149,7 @@ describe('einsum', () => {
       `[ShapeError: einsum: the equation is a text, such as 'ij,jk->ik'; got x0 [2, 3]]`,
     );
     expect(() => einsum('i', tensor(device.current, new Uint32Array(2)))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: einsum: u32 holds indices and bits, and has no arithmetic (x0 is u32); got x0 [2]]`,
+      `[ShapeError: einsum: floats are needed: cast(x, 'f32') (x0 is u32); got x0 [2]]`,
     );
   });
 });

@@ -174,7 +174,7 @@ describe('crossEntropy', () => {
       `[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [3]]`,
     );
     expect(() => crossEntropy(logits, tensor(device.current, [0, 1]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: crossEntropy: classes must be u32; these are f32; got classes [2]]`,
+      `[ShapeError: crossEntropy: classes must be u32 or i32; these are f32; got classes [2]]`,
     );
     expect(() => crossEntropy(logits, [0, 1] as never)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [undefined]]`,

@@ -3,7 +3,7 @@ import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { all, any, logsumexp, norm, std, variance } from '../../../src/kernels/statistics/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { read, readU32 } from '../../../src/tensor/run/read.ts';
+import { read, readBool } from '../../../src/tensor/run/read.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -88,14 +88,14 @@ describe('statistics', () => {
 
   it('asks whether any or all are true', async () => {
     const x = f32([0, 0, 0, 1, Number.NaN, 0, 2, -1, 5], [3, 3]);
-    expect([...(await readU32(any(x, { axes: 1 })))]).toEqual([0, 1, 1]);
-    expect([...(await readU32(all(x, { axes: -1, keepDims: true })))]).toEqual([0, 0, 1]);
+    expect([...(await readBool(any(x, { axes: 1 })))]).toEqual([0, 1, 1]);
+    expect([...(await readBool(all(x, { axes: -1, keepDims: true })))]).toEqual([0, 0, 1]);
     expect(any(x, { axes: 0, keepDims: true }).shape).toEqual([1, 3]);
-    expect([...(await readU32(any(x))), ...(await readU32(all(x)))]).toEqual([1, 0]);
-    expect([...(await readU32(all(tensor(device.current, new Uint32Array([1, 7])))))]).toEqual([1]);
+    expect([...(await readBool(any(x))), ...(await readBool(all(x)))]).toEqual([1, 0]);
+    expect([...(await readBool(all(tensor(device.current, new Uint32Array([1, 7])))))]).toEqual([1]);
     const none = f32([], [2, 0]);
-    expect([...(await readU32(any(none, { axes: 1 })))]).toEqual([0, 0]);
-    expect([...(await readU32(all(none, { axes: 1 })))]).toEqual([1, 1]);
+    expect([...(await readBool(any(none, { axes: 1 })))]).toEqual([0, 0]);
+    expect([...(await readBool(all(none, { axes: 1 })))]).toEqual([1, 1]);
     expect(() => any(x, { axes: 2 })).toThrow(/axis 2 does not exist/);
     expect(() => all(1 as never)).toThrow('all: x must be a tensor; it is the number 1');
   });

@@ -10,7 +10,7 @@ import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { toFloat32 } from '../../../src/nn/safetensors/values.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/write-safetensors.ts';
 import { variable } from '../../../src/tensor/graph/host-tensors.ts';
-import { read } from '../../../src/tensor/run/read.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -45,6 +45,38 @@ describe('saveParameters', () => {
     const large = new Map([['w', variable(device.current, [1], [1e6])]]);
     await expect(saveParameters(large, { dtype: 'F16', name: 'half' })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: half: tensor "w": element 0, 1000000, is too large for F16, which ends at 65504; write F32 instead]`,
+    );
+  });
+
+  it('keeps i32, u32 and bool as they are, and brings them back', async () => {
+    const made = (fill: boolean) =>
+      new Map([
+        ['steps', variable(device.current, [2], fill ? new Int32Array([-(2 ** 31), 7]) : undefined, 'i32')],
+        ['bits', variable(device.current, [2], fill ? new Uint32Array([2 ** 32 - 1, 3]) : undefined, 'u32')],
+        ['kept', variable(device.current, [3], fill ? [true, false, true] : undefined, 'bool')],
+        ['w', variable(device.current, [1], fill ? [0.5] : undefined)],
+      ]);
+    const { tensors } = readSafetensors(await saveParameters(made(true)));
+    expect([...tensors].map(([name, { dtype }]) => `${name} ${dtype}`).sort()).toEqual([
+      'bits U32',
+      'kept BOOL',
+      'steps I32',
+      'w F32',
+    ]);
+    const want = [
+      new Int32Array([-(2 ** 31), 7]),
+      new Uint32Array([2 ** 32 - 1, 3]),
+      new Uint8Array([1, 0, 1]),
+      Float32Array.of(0.5),
+    ];
+    const [atOnce, oneByOne] = [made(false), made(false)];
+    loadParameters(atOnce, tensors, 'state.safetensors');
+    expect(await readAll([...atOnce.values()])).toEqual(want);
+    await loadMatching(oneByOne, tensors, 'state.safetensors');
+    expect(await readAll([...oneByOne.values()])).toEqual(want);
+    const halves = readSafetensors(await saveParameters(new Map([['steps', variable(device.current, [2], [1, 0.5])]])));
+    expect(() => loadParameters(new Map([['steps', made(false).get('steps')!]]), halves.tensors, 'halves')).toThrow(
+      'tensor "steps" must hold integers; its type is F32',
     );
   });
 

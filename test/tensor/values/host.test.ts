@@ -16,7 +16,7 @@ import { fromHost, type HostValues } from '../../../src/tensor/values/host.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
-const dtypes = ['f32', 'f16', 'u32'] as const;
+const dtypes = ['f32', 'f16', 'i32', 'u32', 'bool'] as const;
 
 const steps = new Map<string, Promise<Step<'x', Tensor>>>();
 const identity = (shape: readonly number[], dtype: DType) => {
@@ -47,7 +47,18 @@ interface Case {
   readonly values: () => unknown;
   /** Default: [4]. */
   readonly shape?: readonly number[];
-  readonly want: Readonly<Record<DType, Outcome>>;
+  /** Without an own one, i32 takes what u32 does, and bool what holds nothing but 0 and 1. */
+  readonly want: Readonly<Record<'f32' | 'f16' | 'u32', Outcome> & Partial<Record<DType, Outcome>>>;
+}
+
+function wantedOf({ want }: Case, dtype: DType): Outcome {
+  const own = want[dtype];
+  if (own) return own;
+  const { u32 } = want;
+  if (dtype === 'i32') return u32 instanceof RegExp ? new RegExp(u32.source.replaceAll('u32', 'i32')) : u32;
+  // What a list holds may be none of it before what the case is about comes.
+  if (u32 instanceof RegExp) return new RegExp(`${u32.source}|which is no bool$|which bool does not hold$`);
+  return u32.every((value) => value === 0 || value === 1) ? u32 : /which is no bool$|which bool does not hold$/;
 }
 
 const all = (outcome: Outcome) => ({ f32: outcome, f16: outcome, u32: outcome });
@@ -139,7 +150,12 @@ const cases: readonly Case[] = [
   {
     name: 'large u32',
     values: () => new Uint32Array([2 ** 32 - 1, 2 ** 31, 2 ** 24 + 2, 0]),
-    want: { f32: /4294967295 at \[0\]/, f16: /4294967295 at \[0\]/, u32: [2 ** 32 - 1, 2 ** 31, 2 ** 24 + 2, 0] },
+    want: {
+      f32: /4294967295 at \[0\]/,
+      f16: /4294967295 at \[0\]/,
+      u32: [2 ** 32 - 1, 2 ** 31, 2 ** 24 + 2, 0],
+      i32: /4294967295 at \[0\] of a Uint32Array, which i32 does not hold/,
+    },
   },
   {
     name: 'integers that f16 does not hold',
@@ -153,12 +169,12 @@ const cases: readonly Case[] = [
   {
     name: 'negative',
     values: () => [0, -1, 2, 3],
-    want: { f32: [0, -1, 2, 3], f16: [0, -1, 2, 3], u32: /-1 at \[1\]/ },
+    want: { f32: [0, -1, 2, 3], f16: [0, -1, 2, 3], u32: /-1 at \[1\]/, i32: [0, -1, 2, 3] },
   },
   {
     name: 'negative in an Int8Array',
     values: () => new Int8Array([0, -1, 2, 3]),
-    want: { f32: [0, -1, 2, 3], f16: [0, -1, 2, 3], u32: /-1 at \[1\]/ },
+    want: { f32: [0, -1, 2, 3], f16: [0, -1, 2, 3], u32: /-1 at \[1\]/, i32: [0, -1, 2, 3] },
   },
   {
     name: '2³²',
@@ -208,7 +224,22 @@ const cases: readonly Case[] = [
   refused('undefined in a list', () => [1, undefined, 3, 4], /undefined at \[1\]$/),
   refused('null in a list', () => [1, null, 3, 4], /null at \[1\]$/),
   refused('strings', () => ['1', '2', '3', '4'], /the string '1' at \[0\]$/),
-  refused('booleans', () => [true, false, true, true], /true at \[0\]$/),
+  {
+    name: 'booleans',
+    values: () => [true, false, true, true],
+    want: { ...all(/true at \[0\]$/), bool: [1, 0, 1, 1] },
+  },
+  exact('ones and zeros', () => new Float32Array([1, 0, 0, 1]), 1, 0, 0, 1),
+  {
+    name: 'the ends of i32',
+    values: () => [2 ** 31 - 1, -(2 ** 31), 0, -1],
+    want: {
+      f32: [2 ** 31, -(2 ** 31), 0, -1],
+      f16: [inf, -inf, 0, -1],
+      u32: /-2147483648 at \[1\]/,
+      i32: [2 ** 31 - 1, -(2 ** 31), 0, -1],
+    },
+  },
   refused('bigints', () => [1n, 2n, 3n, 4n], /the bigint 1n at \[0\]$/),
   refused('objects', () => [{}, 1, 2, 3], /an object at \[0\]$/),
   refused('BigInt64Array', () => new BigInt64Array(4), /a BigInt64Array; convert it/),
@@ -219,7 +250,7 @@ const cases: readonly Case[] = [
   refused('DataView', () => new DataView(new ArrayBuffer(16)), /a DataView; say what it holds/),
   refused('null', () => null, /got null$/),
   refused('a string', () => '1234', /got the string '1234'$/),
-  refused('a boolean', () => true, /got true$/, []),
+  { name: 'a boolean', values: () => true, shape: [], want: { ...all(/true at \[0\]$/), bool: [1] } },
   refused('a bigint', () => 1n, /got the bigint 1n$/, []),
   refused('an object', () => ({ length: 4, 0: 1 }), /got an object$/),
   refused('a set', () => new Set([1, 2, 3, 4]), /got a Set$/),
@@ -240,8 +271,9 @@ describe.each(Object.keys(entries))('%s', (entry) => {
   const into = entries[entry] as (typeof entries)[string];
   const takes = entry === 'parameter' ? (['f32'] as const) : dtypes;
   describe.each(takes)('of %s', (dtype) => {
-    it.each(cases.map((one) => [one.name, one] as const))('%s', async (_, { values, shape = [4], want }) => {
-      const wanted = want[dtype];
+    it.each(cases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
+      const { values, shape = [4] } = one;
+      const wanted = wantedOf(one, dtype);
       const given = values() as HostValues;
       if (wanted instanceof RegExp) {
         await expect((async () => into(given, shape, dtype))()).rejects.toThrow(wanted);
@@ -254,11 +286,13 @@ describe.each(Object.keys(entries))('%s', (entry) => {
     });
 
     it('keeps what was there at the call', async () => {
-      const values = dtype === 'u32' ? new Uint32Array([1, 2]) : new Float32Array([1, 2]);
+      const values = new { f32: Float32Array, f16: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[
+        dtype
+      ]([1, 0]);
       const t = await into(values, [2], dtype);
-      values.fill(7);
+      values.fill(1);
       const [got] = await readAll([t]);
-      expect([...(got as Float32Array)]).toEqual([1, 2]);
+      expect([...(got as Float32Array)]).toEqual([1, 0]);
     });
 
     // A step's inputs have theirs when it is made.
@@ -278,10 +312,13 @@ it('a tensor takes its shape and dtype from the values', async () => {
   expect(of([1, 2])).toBe('Tensor f32 [2]');
   expect(of([[1], [2], [3]])).toBe('Tensor f32 [3, 1]');
   expect(of([[new Uint8Array(5)]])).toBe('Tensor f32 [1, 1, 5]');
-  expect(of(new Int32Array(2))).toBe('Tensor f32 [2]');
+  expect(of(new Int32Array(2))).toBe('Tensor i32 [2]');
+  expect(of([[new Int32Array(5)]])).toBe('Tensor i32 [1, 1, 5]');
+  expect(of([[true], [false]])).toBe('Tensor bool [2, 1]');
+  expect(of(true)).toBe('Tensor bool []');
   expect(of(new Uint32Array(2))).toBe('Tensor u32 [2]');
   expect(() => tensor(device.current, [1], [1], 'f64' as 'f32')).toThrow(
-    /dtype must be 'f32', 'f16' or 'u32'; got the string 'f64'/,
+    /dtype must be 'f32', 'f16', 'i32', 'u32' or 'bool'; got the string 'f64'/,
   );
   const shape = [2, 1];
   const t = tensor(device.current, [1, 2], shape);
@@ -391,7 +428,7 @@ it('fill takes a number, a shape and a dtype', async () => {
     expect(() => make(value)).toThrow(/^fill: params.value must be f32; got /);
   for (const shape of [2, '2', [1.5], [-1], new Array(2), null])
     expect(() => make(1, shape)).toThrow(/^fill: (a shape is|axes must be)/);
-  for (const dtype of ['f64', 'u32', 1, null])
+  for (const dtype of ['f64', 'i64', 1, null])
     expect(() => make(1, [2], dtype)).toThrow(/dtype must be|expected f32 or f16/);
 });
 

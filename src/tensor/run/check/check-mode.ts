@@ -34,7 +34,7 @@ let kernels: CheckKernels | undefined;
  * A program in check mode: before each launch, what it is to write is filled with NaN, so that an element that it forgets shows;
  * afterwards it is looked at, on the GPU, and the first launch that wrote what it must not stops all that come later.
  *
- * - NaN always stops. So does an element of u32 that was not written.
+ * - NaN always stops. So does an element of i32, u32 or bool that was not written.
  * - An infinity stops if the launch made it from finite numbers. What comes of an infinity that was given, in a tensor, in an
  *   input, or as the value of a `fill`, is let through: a mask of -∞ is no error.
  *
@@ -122,7 +122,7 @@ export class Check {
     const { device } = program;
     const compiled = new Map<Kernel | number, CompiledKernel>();
     for (const kernel of [forget, judge]) compiled.set(kernel, await device.compile(kernel, 'f32', {}));
-    for (const KIND of Object.values(KINDS)) {
+    for (const KIND of new Set(Object.values(KINDS))) {
       compiled.set(KIND, await device.compile(scan, 'f32', { KIND }));
     }
     device.alive();
@@ -202,7 +202,7 @@ export class Check {
     const inputs = launch.tensors.filter((other) => other !== t).map((other) => shared.formatShape(other.shape));
     const line = lineOfBody(launch.where);
     return new shared.NotFiniteError(
-      `${this.#name}: ${launch.label} ${t.dtype === 'u32' ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
+      `${this.#name}: ${launch.label} ${KINDS[t.dtype] === KINDS.u32 ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
         `${shared.formatShape(t.shape)} at ${at} (other tensors: ${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
       launch.label,
     );

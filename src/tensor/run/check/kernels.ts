@@ -24,8 +24,8 @@ function plain(kernel: unknown): Kernel {
   return kernel as Kernel;
 }
 
-/** What the words of a tensor are. */
-export const KINDS = { f32: 0, f16: 1, u32: 2 } as const;
+/** What the words of a tensor are: of all that are no floats, any but that of what is not written. */
+export const KINDS = { f32: 0, f16: 1, u32: 2, i32: 2, bool: 2 } as const;
 
 export interface CheckKernels {
   readonly forget: Kernel;
@@ -51,7 +51,7 @@ export function checkKernels(kernel: typeof makeKernel): CheckKernels {
     }),
   );
 
-  /** Finds the first NaN, the first ∞ and the first -∞ of a tensor: `hits[3 * scan + (0, 1, 2)]`. Of u32, what was not written. */
+  /** Finds the first NaN, the first ∞ and the first -∞ of a tensor: `hits[3 * scan + (0, 1, 2)]`. Of what are no floats, what was not written. */
   const scan: Kernel = plain(
     kernel({
       name: 'scan',

@@ -141,7 +141,7 @@ function givenTo(launches: readonly Launch[]): Tensor[] {
   const given = new Map<Storage, Tensor>();
   for (const launch of launches) {
     launch.tensors.forEach((t, n) => {
-      const isGiven = t.storage.root.kind !== 'recorded' && t.dtype !== 'u32' && t.size > 0;
+      const isGiven = t.storage.root.kind !== 'recorded' && KINDS[t.dtype] !== KINDS.u32 && t.size > 0;
       if (isGiven && !isOverwritten(launch, n)) given.set(t.storage, t);
     });
   }
