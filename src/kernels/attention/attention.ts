@@ -3,11 +3,12 @@ import { describe, type Shape, ShapeError, sameShape } from '../../tensor/values
 import { checkOptions, sum } from '../axis/index.ts';
 import { repeat, reshape, split } from '../layout/index.ts';
 import type { AttentionParams } from './interface.ts';
-import { fromHeads, maskedAttention, toHeads } from './masked-attention.ts';
+import { type KernelMask, kernelMask, maskShape } from './mask.ts';
+import { fromHeads, maskedAttention, maskGradient, toHeads } from './masked-attention.ts';
 import { type Subgroup, subgroupOf } from './subgroup-code.ts';
 import { packedSubgroupBackward, subgroupBackward, subgroupForward, subgroupRows } from './subgroup-kernels.ts';
-import { backwardKernel, packedBackwardKernel, rowsKernel } from './tile-backward.ts';
-import { forwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
+import { backwardKernel, maskedBackwardKernels, packedBackwardKernel, rowsKernel } from './tile-backward.ts';
+import { forwardKernel, maskedForwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
@@ -24,8 +25,8 @@ export interface AttentionOptions {
 /**
  * Attention of heads: `y = softmax(scale · q · kᵀ + mask) · v`, with `q [B, H, N, D]`, `k` and `v [B, G, M, D]`, `y [B, H, N, D]`. Where G is
  * less than H, each head of k and v serves H / G neighbouring heads of q (grouped queries, https://arxiv.org/abs/2305.13245). The
- * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022); but with a mask, or heads wider
- * than 128, they are.
+ * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022), whatever a mask is broadcast to. They
+ * are stored for heads wider than 128, for the gradient of a mask, and where 16 queries or fewer have a mask.
  *
  * Without a mask, a query whose scores hold NaN or ∞, or are all -∞, gives NaN. A query and a key that it does
  * not see have weight 0 together, so both must be finite: 0 · ∞ and 0 · NaN are NaN.
@@ -57,7 +58,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   }
   const how = { images: images * groups, heads: each, queries, keys, width };
   const given = sizes('attention', shapes, how, options);
-  if (isStored(width, options)) return maskedAttention('attention', q, k, v, { ...given, mask: options.mask });
+  const mask = givenMask('attention', options.mask, [images, heads, queries, keys], shapes, groups);
+  if (isStored(given, mask)) return maskedAttention(q, k, v, { ...given, mask: mask?.mask });
   const rows = <O extends string>(name: O, head: number, length: number) =>
     layout(name, 0, head === 0 ? length * width : each * head, head, width);
   // Heads that share a head of k are as many heads of one image, all with the same k.
@@ -72,7 +74,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       ...rows('v', each === 1 ? keys * width : 0, keys),
       ...rows('y', queries * width, queries),
     },
-    (...qkv) => maskedAttention('attention', ...qkv, { ...given, mask: undefined }),
+    { to: (x) => x, back: (y) => y },
+    mask,
   );
 }
 
@@ -97,11 +100,9 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   }
   const third = <O extends string>(name: O, n: number) => layout(name, n * channels, rows * packed, width, packed);
   const given = sizes('qkvAttention', shapes, { images, heads, queries: rows, keys: rows, width }, options);
-  if (isStored(width, options)) {
-    const parts = split(qkv, 2, [channels, channels, channels]).map((part) => toHeads(part, heads));
-    const [q, k, v] = parts as [Tensor, Tensor, Tensor];
-    return fromHeads(maskedAttention('qkvAttention', q, k, v, { ...given, mask: options.mask }));
-  }
+  const mask = givenMask('qkvAttention', options.mask, [images, heads, rows, rows], shapes, 1);
+  const parts = (x: Tensor) => split(x, 2, [channels, channels, channels]) as [Tensor, Tensor, Tensor];
+  if (mask || isStored(given, mask)) return ofRows(...parts(qkv), given, mask);
   const params: AttentionParams = {
     ...given,
     ...third('q', 0),
@@ -119,10 +120,8 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
     return [dqkv];
   };
   return differentiable(y, [qkv], backward, (x) => {
-    const parts = split(x as Tensor, 2, [channels, channels, channels]).map((part) => toHeads(part, heads));
-    return fromHeads(
-      maskedAttention('qkvAttention', ...(parts as [Tensor, Tensor, Tensor]), { ...given, mask: undefined }),
-    );
+    const [q, k, v] = parts(x as Tensor).map((part) => toHeads(part, heads)) as [Tensor, Tensor, Tensor];
+    return fromHeads(maskedAttention(q, k, v, { ...given, mask: undefined }));
   });
 }
 
@@ -145,27 +144,21 @@ export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, o
     throw new ShapeError('crossAttention', `C must be a multiple of ${heads} heads`, shapes);
   }
   const given = sizes('crossAttention', shapes, { images, heads, queries, keys, width }, options);
-  if (isStored(width, options)) {
-    const all = [q, k, v].map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
-    return fromHeads(maskedAttention('crossAttention', ...all, { ...given, mask: options.mask }));
+  const mask = givenMask('crossAttention', options.mask, [images, heads, queries, keys], shapes, 1);
+  return ofRows(q, k, v, given, mask);
+}
+
+/** Attention of rows with all heads beside each other. */
+function ofRows(q: Tensor, k: Tensor, v: Tensor, given: Given, mask: GivenMask | undefined): Tensor {
+  const { heads, queries, keys, width } = given;
+  const form: Form = { to: (x) => toHeads(x, heads), back: fromHeads };
+  if (isStored(given, mask)) {
+    return form.back(maskedAttention(form.to(q), form.to(k), form.to(v), { ...given, mask: mask?.mask }));
   }
+  const channels = heads * width;
   const rows = <O extends string>(name: O, length: number) => layout(name, 0, length * channels, width, channels);
-  return separate(
-    q,
-    k,
-    v,
-    {
-      ...given,
-      ...rows('q', queries),
-      ...rows('k', keys),
-      ...rows('v', keys),
-      ...rows('y', queries),
-    },
-    (...qkv) => {
-      const parts = qkv.map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
-      return fromHeads(maskedAttention('crossAttention', ...parts, { ...given, mask: undefined }));
-    },
-  );
+  const params = { ...given, ...rows('q', queries), ...rows('k', keys), ...rows('v', keys), ...rows('y', queries) };
+  return separate(q, k, v, params, form, mask);
 }
 
 /** Whether rows can be read four values at a time. */
@@ -179,18 +172,26 @@ function subgroupFor({ device }: Tensor, params: AttentionParams): Subgroup | un
   return isFour(params) ? subgroupOf(device, images * heads * queries * keys * width) : undefined;
 }
 
+/** How a tensor is turned to heads `[B, H, N, D]`, and back. */
+interface Form {
+  readonly to: (x: Tensor) => Tensor;
+  readonly back: (y: Tensor) => Tensor;
+}
+
 /** Attention with q, k and v in tensors of their own. */
 function separate(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   params: AttentionParams,
-  plain: (q: Tensor, k: Tensor, v: Tensor) => Tensor,
+  { to, back }: Form,
+  mask: GivenMask | undefined,
 ): Tensor {
-  const { y, rowsOf } = forward(q, k, v, q.shape, params);
+  const fused = mask && kernelMask(mask.mask, mask.shape, params.keys, mask.groups);
+  const { y, rowsOf } = forward(q, k, v, q.shape, params, fused);
   const { heads, keys, width } = params;
   const backwards = (dy: Tensor) => {
-    if (params.kHead > 0 || heads === 1) return backward(q, k, v, dy, rowsOf(dy), params);
+    if (params.kHead > 0 || heads === 1) return backward(q, k, v, dy, rowsOf(dy), params, fused);
     // Each head of k and v gets what its heads of q send, in places of their own, which are added up.
     const own = {
       kHead: keys * width,
@@ -199,14 +200,24 @@ function separate(
       vImage: heads * keys * width,
     };
     const all = [repeat(k, heads, 1), repeat(v, heads, 1)] as const;
-    const [dq, ...rest] = backward(q, ...all, dy, rowsOf(dy), { ...params, ...own });
+    const [dq, ...rest] = backward(q, ...all, dy, rowsOf(dy), { ...params, ...own }, fused);
     const added = (d: Tensor) => {
       const [images, groups] = k.shape as readonly [number, number];
       return sum(reshape(d, [images, groups, heads, keys, width]), { axes: 2 });
     };
     return [dq, ...rest.map(added)];
   };
-  return differentiable(y, [q, k, v], backwards, (...qkv) => plain(...(qkv as [Tensor, Tensor, Tensor])));
+  const plain = (...[q, k, v, mask]: readonly Tensor[]) =>
+    back(maskedAttention(to(q as Tensor), to(k as Tensor), to(v as Tensor), { ...params, mask }));
+  if (!mask) return differentiable(y, [q, k, v], backwards, plain);
+  const how = { ...params, mask: mask.mask };
+  if (fused?.kind === 'u32') return differentiable(y, [q, k, v], backwards, (...qkv) => plain(...qkv, mask.mask));
+  // What the gradient of the mask takes is dropped where nobody asks for it.
+  const withMask = (dy: Tensor) => [
+    ...backwards(dy),
+    maskGradient([to(q), to(k), to(v), to(y), to(dy)], how, mask.shape),
+  ];
+  return differentiable(y, [q, k, v, mask.mask], withMask, plain);
 }
 
 function backward(
@@ -216,8 +227,19 @@ function backward(
   dy: Tensor,
   rows: Tensor,
   params: AttentionParams,
+  mask: KernelMask | undefined,
 ): [Tensor, Tensor, Tensor] {
   const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
+  if (mask) {
+    const kernels = maskedBackwardKernels(params, isFour(params), mask.kind);
+    const [given, all] = [
+      { q, k, v, dy, rows, mask: mask.mask },
+      { ...params, ...mask.params },
+    ];
+    dispatch(kernels.queries, { ...given, dq }, all);
+    dispatch(kernels.keys, { ...given, dk, dv }, all);
+    return [dq, dk, dv];
+  }
   const tensors = { q, k, v, dy, rows, dq, dk, dv };
   const subgroup = subgroupFor(q, params);
   if (subgroup) dispatch(subgroupBackward(params.width, subgroup), tensors, params);
@@ -232,13 +254,17 @@ function forward(
   v: Tensor,
   shape: Shape,
   params: AttentionParams,
+  mask?: KernelMask,
 ): { y: Tensor; rowsOf: (dy: Tensor) => Tensor } {
   const { images, heads, queries, width } = params;
   const y = empty(q, shape);
   const stats = empty(q, [images, heads, queries, 2], 'f32');
   const tensors = { q, k, v, y, stats };
-  const subgroup = subgroupFor(q, params);
-  if (subgroup) dispatch(subgroupForward(width, subgroup), tensors, params);
+  const subgroup = mask ? undefined : subgroupFor(q, params);
+  if (mask) {
+    const masked = { ...tensors, mask: mask.mask };
+    dispatch(maskedForwardKernel(params, isFour(params), mask.kind), masked, { ...params, ...mask.params });
+  } else if (subgroup) dispatch(subgroupForward(width, subgroup), tensors, params);
   else dispatch(forwardKernel(params, isFour(params)), tensors, params);
   return {
     y,
@@ -251,12 +277,14 @@ function forward(
   };
 }
 
+type Given = Pick<AttentionParams, 'images' | 'heads' | 'queries' | 'keys' | 'width' | 'causal' | 'scale'>;
+
 function sizes(
   op: string,
   shapes: Readonly<Record<string, Shape>>,
-  extents: { images: number; heads: number; queries: number; keys: number; width: number },
+  extents: Omit<Given, 'causal' | 'scale'>,
   { scale, causal = false }: AttentionOptions,
-): typeof extents & { causal: number; scale: number } {
+): Given {
   const { queries, keys, width } = extents;
   if (width < 1) throw new ShapeError(op, `a head must be at least 1 wide, not ${width}`, shapes);
   if (queries > 0 && keys === 0) throw new ShapeError(op, 'queries need at least one key', shapes);
@@ -270,9 +298,30 @@ function sizes(
   return { ...extents, causal: seen, scale: scale ?? width ** -0.5 };
 }
 
+interface GivenMask {
+  readonly mask: Tensor;
+  /** Four axes, of which each is 1 or that of the scores. */
+  readonly shape: Shape;
+  /** Heads of k that the kernels take for images. */
+  readonly groups: number;
+}
+
+function givenMask(
+  op: string,
+  mask: Tensor | undefined,
+  full: Shape,
+  shapes: Readonly<Record<string, Shape>>,
+  groups: number,
+): GivenMask | undefined {
+  return mask && { mask, shape: maskShape(op, mask, full, shapes), groups };
+}
+
+/** Few queries leave a tile empty, and their scores are no more than the keys. */
+const FEW_QUERIES = 16;
+
 /** Whether the scores are stored. */
-function isStored(width: number, { mask }: AttentionOptions): boolean {
-  return mask !== undefined || width > WIDEST_HEAD;
+function isStored({ width, queries }: Given, mask: GivenMask | undefined): boolean {
+  return width > WIDEST_HEAD || (mask !== undefined && queries <= FEW_QUERIES);
 }
 
 function layout<O extends string>(

@@ -1,11 +1,13 @@
-// Attention whose scores are stored: with masks, or heads that are wider than the registers of an invocation hold.
+// Attention whose scores are stored: of few queries with a mask, and of heads that are wider than the registers of an invocation hold.
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { isFloat, type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { isFloat, type Shape } from '../../tensor/values/index.ts';
+import { sum } from '../axis/index.ts';
 import { less } from '../comparison/index.ts';
-import { add, castFloat, floatType, scale, where } from '../elementwise/index.ts';
+import { add, castFloat, floatType, mul, scale, sub, where } from '../elementwise/index.ts';
 import { arange, permute, reshape } from '../layout/index.ts';
 import { matmul } from '../matmul/index.ts';
 import { softmax } from '../row-ops/index.ts';
+import { maskSum } from './mask.ts';
 
 export interface Masked {
   readonly mask: Tensor | undefined;
@@ -15,33 +17,44 @@ export interface Masked {
 }
 
 /** `softmax(scale · q · kᵀ + mask) · v` of heads, by products of matrices; lines of nothing but -∞ have no weights. */
-export function maskedAttention(op: string, q: Tensor, k: Tensor, v: Tensor, how: Masked): Tensor {
+export function maskedAttention(q: Tensor, k: Tensor, v: Tensor, how: Masked): Tensor {
+  const weights = weightsOf(q, k, how);
+  return reshape(matmul(reshape(weights, rowsOf(q, k, k.shape[2] as number)), v), q.shape);
+}
+
+/** The gradient of a mask `[B, H, N, M]` (or 1 for any) that is added: `p · (dy · vᵀ - sum(dy · y))`, summed over what it was broadcast to. */
+export function maskGradient(
+  [q, k, v, y, dy]: readonly [q: Tensor, k: Tensor, v: Tensor, y: Tensor, dy: Tensor],
+  how: Masked & { readonly mask: Tensor },
+  shape: Shape,
+): Tensor {
+  const weights = weightsOf(q, k, how);
+  const products = matmul(reshape(dy, rowsOf(q, k, q.shape[3] as number)), v, { transposeB: true });
+  const lost = sum(mul(dy, y), { axes: -1, keepDims: true });
+  return maskSum(mul(weights, sub(reshape(products, weights.shape), lost)), how.mask, shape);
+}
+
+/** The queries of heads that share a head of k, as rows of one product. */
+function rowsOf(q: Tensor, k: Tensor, last: number): Shape {
+  const [images, heads, queries] = q.shape as readonly [number, number, number];
+  const groups = k.shape[1] as number;
+  return [images, groups, groups === 0 ? 0 : (heads / groups) * queries, last];
+}
+
+function weightsOf(q: Tensor, k: Tensor, { scale: factor, mask, causal }: Masked): Tensor {
   const [images, heads, queries, width] = q.shape as readonly [number, number, number, number];
-  const [, groups, keys] = k.shape as readonly [number, number, number];
-  // The queries of heads that share a head of k are rows of one product.
-  const rows = [images, groups, groups === 0 ? 0 : (heads / groups) * queries] as const;
+  const keys = k.shape[2] as number;
   // Scaled before the product, which in f16 overflows sooner.
-  const all = matmul(reshape(scale(q, how.scale), [...rows, width]), k, { transposeB: true });
-  let scores = reshape(all, [images, heads, queries, keys]);
-  const { mask, causal } = how;
-  if (mask) scores = masked(op, scores, mask);
+  const products = matmul(reshape(scale(q, factor), rowsOf(q, k, width)), k, { transposeB: true });
+  let scores = reshape(products, [images, heads, queries, keys]);
+  if (mask) {
+    scores = isFloat(mask.dtype) ? add(scores, castFloat(mask, floatType(scores))) : where(mask, scores, Number.NEGATIVE_INFINITY);
+  }
   if (causal > 0) {
     const seen = reshape(arange(q.device, causal, causal + queries), [queries, 1]);
     scores = where(less(arange(q.device, keys), seen), scores, Number.NEGATIVE_INFINITY);
   }
-  if (!sameShape(scores.shape, [images, heads, queries, keys])) {
-    const shapes: Record<string, Shape> = { q: q.shape, k: k.shape, ...(mask && { mask: mask.shape }) };
-    throw new ShapeError(op, `the mask must broadcast to [B, H, N, M]`, shapes);
-  }
-  return reshape(matmul(reshape(softmax(scores), [...rows, keys]), v), q.shape);
-}
-
-function masked(op: string, scores: Tensor, mask: Tensor): Tensor {
-  if (mask.shape.length > 4) {
-    throw new ShapeError(op, 'the mask must broadcast to [B, H, N, M]', { scores: scores.shape, mask: mask.shape });
-  }
-  if (!isFloat(mask.dtype)) return where(mask, scores, Number.NEGATIVE_INFINITY);
-  return add(scores, castFloat(mask, floatType(scores)));
+  return softmax(scores);
 }
 
 /** Rows `[B, N, H · D]` as heads `[B, H, N, D]`. */

@@ -10,6 +10,7 @@ import {
   type Params,
   times,
 } from './interface.ts';
+import { type AnyKernel, type MaskKind, maskParams, maskPiece } from './mask.ts';
 import {
   each,
   FOUR_TURNS,
@@ -82,6 +83,8 @@ export type BackwardKernel = Kernel<
 >;
 export type PackedBackwardKernel = Kernel<Gradients & { readonly dqkv: Binding }, Params, Record<never, number>>;
 
+type Side = 'queries' | 'keys';
+
 /** Steps of the head's width that are in workgroup memory at a time, where there are two products. */
 const BACKWARD_STEPS = 8;
 
@@ -90,9 +93,10 @@ const BACKWARD_STEPS = 8;
  * With the weights `p` found again from the scores and `e = p (dy · vᵀ - sum(dy y)) scale`: `dq = e · k`, `dk = eᵀ · q`,
  * `dv = pᵀ · dy`. `to`: the names of the gradients of q, k and v.
  */
-function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
-  { fours, four }: RowShape,
+function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKernel>(
+  { fours, four, mask }: RowShape & { readonly mask?: MaskKind | undefined },
   to: readonly [string, string, string],
+  sides: readonly Side[] = ['queries', 'keys'],
 ): K {
   const T = four ? 'vec4<T>' : 'T';
   const groups = TILE / 4;
@@ -104,7 +108,7 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
 
   // The rows of one side, a and b, against all c and d of the other: e from the products a · c and b · d, then the sums of e
   // times c and, for keys, of the weights times d.
-  const side = (mine: 'queries' | 'keys') => {
+  const side = (mine: Side) => {
     const ofKeys = mine === 'keys';
     const theirs = ofKeys ? 'queries' : 'keys';
     const operands = (ofKeys ? ['k', 'v', 'q', 'y'] : ['q', 'y', 'k', 'v']) as [Operand, Operand, Operand, Operand];
@@ -118,16 +122,20 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
       ? `
         let query = start + other;
         let at = (batchHead * params.queries + min(query, params.queries - 1u)) * 3u;
-        let below = s * params.scale - rows[at] - rows[at + 1u];
+        let below = s * params.scale${mask ? ' + maskAt(fromMask, query, own)' : ''} - rows[at] - rows[at + 1u];
         let weight = select(vec4f(), ${each('expBelow', 'below')}, mine < vec4u(seenBy(query)));
         weights[${placeOf('other')} + down] = weight;
         errors[${placeOf('other')} + down] = weight * (e - rows[at + 2u]) * params.scale;`
       : `
-        let below = s * params.scale - tops - logs;
+        let below = s * params.scale${mask ? ' + m' : ''} - tops - logs;
         let weight = select(vec4f(), ${each('expBelow', 'below')}, vec4u(start + other) < sees);
         errors[${placeOf('other')} + down] = weight * (e - lost) * params.scale;`;
+    // Rows of queries read their masks before the turns: four keys of each.
+    const isByRow = mask !== undefined && !ofKeys;
+    const maskOf = (n: number) => `vec4f(${list(4, (r) => `m${r}[${n}]`)})`;
     return `
     let own = first + down * 4u;
+    ${mask ? 'let fromMask = maskBase(image, head);' : ''}
     ${[...new Set(operands)].map((operand) => `let from${operand.toUpperCase()} = ${operand}Base(image, head);`).join('\n')}
     ${
       ofKeys
@@ -162,11 +170,13 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
           }
         }
       }
+      ${isByRow ? times(4, (r) => `let m${r} = maskAt(fromMask, own + ${r}u, start + across * 4u);`) : ''}
       for (var n = 0u; n < ${FOUR_TURNS}; n++) {
         var s = s0;
         var e = e0;
+        ${isByRow ? `var m = ${maskOf(0)};` : ''}
         switch (n) {
-          ${[1, 2, 3].map((n) => `case ${n}u: { s = s${n}; e = e${n}; }`).join('\n')}
+          ${[1, 2, 3].map((n) => `case ${n}u: { s = s${n}; e = e${n}; ${isByRow ? `m = ${maskOf(n)};` : ''} }`).join('\n')}
           default: {}
         }
         let other = across * 4u + n;
@@ -197,12 +207,17 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
   };
 
   const bind = { q: `read ${T}`, k: `read ${T}`, v: `read ${T}`, dy: `read ${T}`, rows: 'read f32' } as const;
+  const written = sides.length === 2 ? to : sides[0] === 'queries' ? to.slice(0, 1) : to.slice(1);
   return kernel({
     name: 'attention backward',
-    bind: { ...bind, ...Object.fromEntries(to.map((name) => [name, `write ${T}` as const])) },
-    params: attentionParams,
-    use: [ground],
-    grid: (p: AttentionParams) => [(tiles(p.queries) + tiles(p.keys)) * p.heads * p.images],
+    bind: {
+      ...bind,
+      ...(mask && { mask: `read vec4<${mask}>` as const }),
+      ...Object.fromEntries(written.map((name) => [name, `write ${T}` as const])),
+    },
+    params: mask ? { ...attentionParams, ...maskParams } : attentionParams,
+    use: mask ? [ground, maskPiece(mask)] : [ground],
+    grid: (p: AttentionParams) => [sides.reduce((all, mine) => all + tiles(p[mine]), 0) * p.heads * p.images],
     wgsl: `
 var<workgroup> weights: array<vec4f, ${TILE * groups + TILE / 4}>;
 var<workgroup> errors: array<vec4f, ${TILE * groups + TILE / 4}>;
@@ -217,25 +232,32 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let down = l / 8u;
   let across = l % 8u;
   let tile = flatGroup(g, size);
-  let forQueries = (params.queries + ${TILE - 1}u) / ${TILE}u;
-  let wide = forQueries + (params.keys + ${TILE - 1}u) / ${TILE}u;
+  let forQueries = ${sides.includes('queries') ? `(params.queries + ${TILE - 1}u) / ${TILE}u` : '0u'};
+  let wide = forQueries${sides.includes('keys') ? ` + (params.keys + ${TILE - 1}u) / ${TILE}u` : ''};
   let batchHead = tile / wide;
   if (batchHead >= params.images * params.heads) { return; }
   let image = batchHead / params.heads;
   let head = batchHead % params.heads;
-  if (tile % wide < forQueries) {
+  ${sides
+    .map((mine) =>
+      mine === 'queries'
+        ? `if (tile % wide < forQueries) {
     let first = tile % wide * ${TILE}u;
     ${side('queries')}
-  } else {
+  }`
+        : `if (tile % wide >= forQueries) {
     let first = (tile % wide - forQueries) * ${TILE}u;
     ${side('keys')}
-  }
+  }`,
+    )
+    .join(' else ')}
 }`,
   }) as unknown as K;
 }
 
 const rowsKernels = new Map<boolean, RowsKernel>();
 const backwards = new Map<string, BackwardKernel>();
+const maskedBackwards = new Map<string, AnyKernel>();
 const packedBackwards = new Map<string, PackedBackwardKernel>();
 
 export function rowsKernel(four: boolean): RowsKernel {
@@ -251,4 +273,16 @@ export function backwardKernel({ width }: AttentionParams, four: boolean): Backw
 export function packedBackwardKernel({ width }: AttentionParams, four: boolean): PackedBackwardKernel {
   const shape = { fours: Math.ceil(width / 32), four };
   return memoize(packedBackwards, JSON.stringify(shape), () => makeBackward(shape, ['dqkv', 'dqkv', 'dqkv']));
+}
+
+/** As {@link backwardKernel}, with a mask, in two launches: together they would bind more buffers than every device has. */
+export function maskedBackwardKernels(
+  { width }: AttentionParams,
+  four: boolean,
+  mask: MaskKind,
+): Readonly<Record<Side, AnyKernel>> {
+  const shape = { fours: Math.ceil(width / 32), four, mask };
+  const made = (side: Side) =>
+    memoize(maskedBackwards, JSON.stringify([shape, side]), () => makeBackward(shape, ['dq', 'dk', 'dv'], [side]));
+  return { queries: made('queries'), keys: made('keys') };
 }

@@ -2,7 +2,8 @@
 // sums of the same rows × every eighth four of the head's width. What several threads read comes into workgroup memory as vec4s first.
 
 import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
-import { type AttentionParams, attentionParams, ground, memoize, type Params, times } from './interface.ts';
+import { type AttentionParams, attentionParams, ground, list, memoize, type Params, times } from './interface.ts';
+import { type AnyKernel, type MaskKind, maskParams, maskPiece } from './mask.ts';
 import { each, type RowShape, stageOf, stageRows, storeRows, weightAt } from './tile-stage.ts';
 
 /** Keys that are in workgroup memory at a time, and steps of the head's width. */
@@ -21,9 +22,9 @@ export type ForwardKernel = Kernel<
  * workgroup memory, 16 of the head's width at a time; weights from scores, with a running maximum, four queries and a few keys a thread;
  * then the weights times v, which comes into workgroup memory too. `stats [B, H, N, 2]` is what the backward needs to find each weight
  * again: the maximum, and the logarithm of the sum below it. They are not added up: next to a score of several thousand the logarithm
- * would lose its digits.
+ * would lose its digits. A mask is added to the scores of a tile, and never to more than these.
  */
-function makeForward({ rowsPerThread: height, fours, four }: Shape): ForwardKernel {
+function makeForward({ rowsPerThread: height, fours, four, mask }: Shape): AnyKernel {
   const T = four ? 'vec4<T>' : 'T';
   const tile = 8 * height;
   // Fours of queries: of the tile, and of a thread.
@@ -41,11 +42,18 @@ function makeForward({ rowsPerThread: height, fours, four }: Shape): ForwardKern
   const sums = (code: (r: number, c: number) => string) => times(height, (r) => times(fours, (c) => code(r, c)));
   const load = `if (${groups === 16 ? 'true' : 'l < 32u'}) { ${stageQ.load('first', 'params.queries', four)} }
       if (${groups === 16 ? 'l < 32u' : 'l >= 32u'}) { ${stageK.load('start', 'params.keys', four)} }`;
-  return kernel({
+  const made = kernel({
     name: 'attention',
-    bind: { q: `read ${T}`, k: `read ${T}`, v: `read ${T}`, y: `write ${T}`, stats: 'write f32' },
-    params: attentionParams,
-    use: [ground],
+    bind: {
+      q: `read ${T}`,
+      k: `read ${T}`,
+      v: `read ${T}`,
+      ...(mask && { mask: `read vec4<${mask}>` }),
+      y: `write ${T}`,
+      stats: 'write f32',
+    },
+    params: mask ? { ...attentionParams, ...maskParams } : attentionParams,
+    use: mask ? [ground, maskPiece(mask)] : [ground],
     grid: (p) => [Math.ceil(p.queries / tile) * p.heads * p.images],
     wgsl: `
 var<workgroup> weights: array<vec4f, ${KEYS * groups + KEYS / 4}>;
@@ -64,6 +72,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let fromQ = qBase(image, head);
   let fromK = kBase(image, head);
   let fromV = vBase(image, head);
+  ${mask ? 'let fromMask = maskBase(image, head);' : ''}
   let down = l / 8u;
   let across = l % 8u;
   let group = l % ${groups}u;
@@ -90,9 +99,10 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
         }
       }
     }
-    ${scores((c, h) => `weights[${at(`across * 4u + ${c}u`)} + down * ${own}u + ${h}u] = s${c}${h} * params.scale;`)}
+    ${mask ? times(height, (r) => `let m${r} = maskAt(fromMask, first + down * ${height}u + ${r}u, start + across * 4u);`) : ''}
+    ${scores((c, h) => `weights[${at(`across * 4u + ${c}u`)} + down * ${own}u + ${h}u] = s${c}${h} * params.scale${mask ? ` + vec4f(${list(4, (i) => `m${4 * h + i}[${c}]`)})` : ''};`)}
     workgroupBarrier();
-    // Every query sees the first key, so the maximum is a score from the first tile on.
+    // Every query sees the first key, so the maximum is a score from the first tile on; but with a mask, which may hide all.
     var highest = top;
     let last = min(part * ${keysEach}u + ${keysEach}u, seen - start);
     for (var i = part * ${keysEach}u; i < last; i++) {
@@ -133,8 +143,9 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   if (part == 0u) {
     var all = vec4f();
     ${times(parts, (n) => `all += partial[${n * groups}u + group];`)}
-    factors[group] = ${each('inverseOf', 'all')};
-    let logs = ${each('logOf', 'all')};
+    // A query that its mask shows no key gives zeros.
+    factors[group] = ${mask ? `select(${each('inverseOf', 'all')}, vec4f(), all == vec4f())` : each('inverseOf', 'all')};
+    let logs = ${mask ? `select(${each('logOf', 'all')}, vec4f(), all == vec4f())` : each('logOf', 'all')};
     let row = first + group * 4u;
     let at = (batchHead * params.queries + row) * 2u;
     ${times(4, (i) => `if (row + ${i}u < params.queries) { stats[at + ${2 * i}u] = top[${i}]; stats[at + ${2 * i + 1}u] = logs[${i}]; }`)}
@@ -145,19 +156,34 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   ${storeRows('y', 'y', 'params.queries', { height, fours, four }, 'y')}
 }`,
   });
+  return made as unknown as AnyKernel;
 }
 
 interface Shape extends RowShape {
   readonly rowsPerThread: 4 | 8;
+  readonly mask: MaskKind | undefined;
 }
 
-const forwards = new Map<string, ForwardKernel>();
+const forwards = new Map<string, AnyKernel>();
 
 /** Kernels hold the head's width in registers, so there is one for every multiple of 32. `four`: rows are read by vec4s. */
-export function forwardKernel({ images, heads, queries, width }: AttentionParams, four: boolean): ForwardKernel {
+export function forwardKernel(params: AttentionParams, four: boolean): ForwardKernel {
+  return kernelFor(params, four, undefined) as unknown as ForwardKernel;
+}
+
+/** As {@link forwardKernel}, with a mask. */
+export function maskedForwardKernel(params: AttentionParams, four: boolean, mask: MaskKind): AnyKernel {
+  return kernelFor(params, four, mask);
+}
+
+function kernelFor(
+  { images, heads, queries, width }: AttentionParams,
+  four: boolean,
+  mask: MaskKind | undefined,
+): AnyKernel {
   const fours = Math.ceil(width / 32);
   // Twice the rows a thread save a quarter of the loads, where enough workgroups are left and a thread has the registers.
   const rowsPerThread = fours <= 2 && Math.ceil(queries / 64) * heads * images >= 256 ? 8 : 4;
-  const shape = { rowsPerThread, fours, four } as const;
+  const shape = { rowsPerThread, fours, four, mask } as const;
   return memoize(forwards, JSON.stringify(shape), () => makeForward(shape));
 }

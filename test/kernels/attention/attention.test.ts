@@ -152,7 +152,11 @@ checkOp('attention with a mask that is added', (q, k, v, mask) => attention(q!, 
     });
     return reference([q!, k!, v!], { mask: full });
   },
-  cases: [[...shapes(2, 3, 5, 7, 4), [3, 5, 7]]],
+  // The second takes more than one tile, and rows of the mask that end within a vec4.
+  cases: [
+    [...shapes(2, 3, 5, 7, 4), [3, 5, 7]],
+    [...shapes(1, 2, 37, 35, 4), [2, 37, 35]],
+  ],
   tolerance,
 });
 checkOp(
@@ -166,7 +170,7 @@ checkOp(
       );
       return reference([q!, k!, v!], { mask, causal: true });
     },
-    cases: [shapes(2, 2, 5, 7, 4)],
+    cases: [shapes(2, 2, 5, 7, 4), shapes(2, 2, 34, 36, 4)],
     tolerance,
   },
 );
@@ -175,18 +179,38 @@ const hidden = (keys: number) =>
     device.current,
     Uint32Array.from({ length: keys }, (_, i) => Number(i % 3 !== 1)),
   );
+// Two images, whose masks differ; three heads of queries share one of keys; the last queries see all keys.
+checkOp(
+  'attention of grouped queries with a mask of each image',
+  (q, k, v, mask) => attention(q!, k!, v!, { causal: 'end', mask: mask! }),
+  {
+    reference: ([q, k, v, mask]) => {
+      const [, heads, queries] = q!.shape as [number, number, number];
+      const keys = k!.shape[2] as number;
+      const full = Float64Array.from({ length: 2 * heads * queries * keys }, (_, i) => {
+        const image = Math.floor(i / (heads * queries * keys));
+        return mask!.data[image * keys + (i % keys)] as number;
+      });
+      return reference([q!, repeated(k!, 3), repeated(v!, 3)], { causal: 'end', mask: full });
+    },
+    cases: [[...grouped(20, 27, 4), [2, 1, 1, 27]]],
+    tolerance,
+  },
+);
 checkOp('attention of wide heads', (q, k, v) => attention(q!, k!, v!, { causal: 'end' }), {
   reference: (inputs) => reference(inputs, { causal: 'end' }),
   cases: [shapes(1, 2, 3, 5, 130)],
   tolerance,
 });
-checkOp('qkvAttention with a mask', (qkv) => qkvAttention(qkv!, 2, { mask: hidden(4) }), {
+checkOp('qkvAttention with a mask', (qkv) => qkvAttention(qkv!, 2, { mask: hidden(qkv!.shape[1]!) }), {
   reference: ([qkv]) => {
-    const parts = [0, 1, 2].map((n) => toHeads(qkv!, 2, n * 6, 6));
-    const mask = Float64Array.from({ length: 2 * 2 * 4 * 4 }, (_, i) => (i % 4 === 1 ? -1e30 : 0));
+    const channels = qkv!.shape[2]! / 3;
+    const parts = [0, 1, 2].map((n) => toHeads(qkv!, 2, n * channels, channels));
+    const rows = qkv!.shape[1] as number;
+    const mask = Float64Array.from({ length: 2 * 2 * rows * rows }, (_, i) => ((i % rows) % 3 === 1 ? -1e30 : 0));
     return fromHeads(reference(parts, { mask }));
   },
-  cases: [[[2, 4, 18]]],
+  cases: [[[2, 4, 18]], [[2, 20, 24]]],
   tolerance,
 });
 checkOp('crossAttention, causal to the end', (q, k, v) => crossAttention(q!, k!, v!, 2, { causal: 'end' }), {
@@ -285,12 +309,40 @@ describe('attention', () => {
   });
 
   it('gives zeros for a query that sees no key', async () => {
-    const x = ones(1, 1, 2, 2);
-    const mask = tensor(device.current, [0, 0, 1, 0], [2, 2], 'u32');
-    const y = attention(x, x, x, { mask });
-    const [values, dx] = await readAll([y, ...gradients(y, [x], ones(1, 1, 2, 2))]);
-    expect([...(values as Float32Array)]).toEqual([0, 0, 1, 1]);
-    expect((dx as Float32Array).every(Number.isFinite)).toBe(true);
+    // Of few queries the scores are stored, of many they are not. Every other query sees the first key alone.
+    for (const n of [2, 40]) {
+      const x = ones(1, 1, n, 2);
+      const sees = Uint32Array.from({ length: n * n }, (_, i) => Number(i % n === 0 && Math.floor(i / n) % 2 === 1));
+      const added = Float32Array.from(sees, (one) => (one === 1 ? 0 : Number.NEGATIVE_INFINITY));
+      for (const mask of [tensor(device.current, sees, [n, n]), tensor(device.current, added, [n, n])]) {
+        const y = attention(x, x, x, { mask });
+        const [values, dx] = await readAll([y, ...gradients(y, [x], ones(1, 1, n, 2))]);
+        expect([...(values as Float32Array)]).toEqual(Array.from({ length: 2 * n }, (_, i) => (i >> 1) % 2));
+        expect((dx as Float32Array).every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+
+  it('stores no scores for a mask that is broadcast, whose own gradient alone does', async () => {
+    const n = 256;
+    const bytes = async (wanted: (x: Tensor, mask: Tensor) => Tensor[]) => {
+      using made = await step(device.current, { x: [1, 4, n, 4], mask: [n] }, ({ x, mask }) => {
+        return gradients(attention(x, x, x, { mask }), wanted(x, mask), x);
+      });
+      return made.memory.planned;
+    };
+    expect(await bytes((x) => [x])).toBeLessThan(4 * n * n);
+    expect(await bytes((_, mask) => [mask])).toBeGreaterThan(4 * 4 * n * n);
+  });
+
+  it('refuses a mask that does not broadcast', () => {
+    const x = ones(1, 2, 20, 4);
+    expect(() => attention(x, x, x, { mask: ones(3, 20, 20) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: the mask must broadcast to [B, H, N, M]; got q [1, 2, 20, 4], k [1, 2, 20, 4], v [1, 2, 20, 4], mask [3, 20, 20]]`,
+    );
+    expect(() => crossAttention(ones(1, 2, 4), ones(1, 2, 4), ones(1, 2, 4), 2, { mask: ones(1, 1, 1, 2, 2) })).toThrow(
+      'crossAttention: the mask must broadcast to [B, H, N, M]; got q [1, 2, 4], k [1, 2, 4], v [1, 2, 4], mask [1, 1, 1, 2, 2]',
+    );
   });
 
   it('takes the same tensor three times', async () => {
