@@ -1,3 +1,4 @@
+import type { Device } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { describe, type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkOptions, sum } from '../axis/index.ts';
@@ -26,7 +27,7 @@ export interface AttentionOptions {
  * Attention of heads: `y = softmax(scale · q · kᵀ + mask) · v`, with `q [B, H, N, D]`, `k` and `v [B, G, M, D]`, `y [B, H, N, D]`. Where G is
  * less than H, each head of k and v serves H / G neighbouring heads of q (grouped queries, https://arxiv.org/abs/2305.13245). The
  * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022), whatever a mask is broadcast to. They
- * are stored for heads wider than 128, for the gradient of a mask, and where 16 queries or fewer have a mask.
+ * are stored for heads wider than 128, for the gradient of a mask, and with a mask of 16 queries or fewer, or, on a CPU, of up to 2²⁴ scores.
  *
  * Without a mask, a query whose scores hold NaN or ∞, or are all -∞, gives NaN. A query and a key that it does
  * not see have weight 0 together, so both must be finite: 0 · ∞ and 0 · NaN are NaN.
@@ -59,7 +60,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const how = { images: images * groups, heads: each, queries, keys, width };
   const given = sizes('attention', shapes, how, options);
   const mask = givenMask('attention', options.mask, [images, heads, queries, keys], shapes, groups);
-  if (isStored(given, mask)) return maskedAttention(q, k, v, { ...given, mask: mask?.mask });
+  if (isStored(q.device, given, mask)) return maskedAttention(q, k, v, { ...given, mask: mask?.mask });
   const rows = <O extends string>(name: O, head: number, length: number) =>
     layout(name, 0, head === 0 ? length * width : each * head, head, width);
   // Heads that share a head of k are as many heads of one image, all with the same k.
@@ -102,7 +103,7 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   const given = sizes('qkvAttention', shapes, { images, heads, queries: rows, keys: rows, width }, options);
   const mask = givenMask('qkvAttention', options.mask, [images, heads, rows, rows], shapes, 1);
   const parts = (x: Tensor) => split(x, 2, [channels, channels, channels]) as [Tensor, Tensor, Tensor];
-  if (mask || isStored(given, mask)) return ofRows(...parts(qkv), given, mask);
+  if (mask || isStored(qkv.device, given, mask)) return ofRows(...parts(qkv), given, mask);
   const params: AttentionParams = {
     ...given,
     ...third('q', 0),
@@ -152,7 +153,7 @@ export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, o
 function ofRows(q: Tensor, k: Tensor, v: Tensor, given: Given, mask: GivenMask | undefined): Tensor {
   const { heads, queries, keys, width } = given;
   const form: Form = { to: (x) => toHeads(x, heads), back: fromHeads };
-  if (isStored(given, mask)) {
+  if (isStored(q.device, given, mask)) {
     return form.back(maskedAttention(form.to(q), form.to(k), form.to(v), { ...given, mask: mask?.mask }));
   }
   const channels = heads * width;
@@ -319,9 +320,15 @@ function givenMask(
 /** Few queries leave a tile empty, and their scores are no more than the keys. */
 const FEW_QUERIES = 16;
 
+/** On a CPU the kernels with masks take seconds to compile, more than they save of fewer scores. */
+const FEW_SCORES_ON_CPU = 2 ** 24;
+
 /** Whether the scores are stored. */
-function isStored({ width, queries }: Given, mask: GivenMask | undefined): boolean {
-  return width > WIDEST_HEAD || (mask !== undefined && queries <= FEW_QUERIES);
+function isStored({ profile }: Device, given: Given, mask: GivenMask | undefined): boolean {
+  const { images, heads, queries, keys, width } = given;
+  if (mask === undefined || width > WIDEST_HEAD) return width > WIDEST_HEAD;
+  if (queries <= FEW_QUERIES) return true;
+  return profile.kind === 'cpu' && images * heads * queries * keys <= FEW_SCORES_ON_CPU;
 }
 
 function layout<O extends string>(

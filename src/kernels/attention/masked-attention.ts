@@ -48,7 +48,9 @@ function weightsOf(q: Tensor, k: Tensor, { scale: factor, mask, causal }: Masked
   const products = matmul(reshape(scale(q, factor), rowsOf(q, k, width)), k, { transposeB: true });
   let scores = reshape(products, [images, heads, queries, keys]);
   if (mask) {
-    scores = isFloat(mask.dtype) ? add(scores, castFloat(mask, floatType(scores))) : where(mask, scores, Number.NEGATIVE_INFINITY);
+    scores = isFloat(mask.dtype)
+      ? add(scores, castFloat(mask, floatType(scores)))
+      : where(mask, scores, Number.NEGATIVE_INFINITY);
   }
   if (causal > 0) {
     const seen = reshape(arange(q.device, causal, causal + queries), [queries, 1]);

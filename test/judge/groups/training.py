@@ -91,6 +91,19 @@ def layers(m):
         weights = {"weight": m.numbers([5, 3, side, side]), "bias": m.numbers([5])}
         f = lambda w, x: last(F.conv2d(first(x, "last"), w["weight"], w["bias"], stride, padding))
         layer(m, [3, 5, {"side": side, "stride": stride, "padding": padding}], weights, [m.x(m.numbers([2, 5, 4, 3]))], f)
+    for side, stride, padding, dilation, groups, bias in (
+        ([3, 2], [2, 1], [1, 2], [1, 3], 1, True),
+        ([2, 3], 1, "same", [1, 2], 1, False),
+        ([3, 1], [1, 2], [2, 0], [2, 1], 2, True),
+    ):
+        weights = {"weight": m.numbers([6, 4 // groups, *side])}
+        if bias:
+            weights["bias"] = m.numbers([6])
+        f = lambda w, x: last(
+            F.conv2d(first(x, "last"), w["weight"], w.get("bias"), stride, padding, dilation, groups)
+        )
+        settings = {"side": side, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "bias": bias}
+        layer(m, [4, 6, settings], weights, [m.x(m.numbers([2, 6, 5, 4]))], f)
     m.op("MultiHeadAttention", value=1e-5, gradient=5e-5)
     # Heads of one width: there is a kernel for each.
     for heads, bias, kind in ((1, True, "self"), (3, True, "causal"), (3, False, "context"), (1, True, "context")):
@@ -110,6 +123,43 @@ def layers(m):
         args = {"self": [x], "causal": [x, {"causal": True}], "context": [x, {"context": m.x(m.numbers([2, 3, dim], -1, 1))}]}
         options = [] if bias else [{"bias": False}]
         layer(m, [dim, heads, *options], weights, args[kind], attention)
+
+    m.op("GRU", value=1e-5, gradient=5e-5)
+    recurrent(m, torch._VF.gru, 3)
+    m.op("LSTM", value=1e-5, gradient=5e-5)
+    recurrent(m, torch._VF.lstm, 4)
+    m.op("ConvTranspose2d", gradient=2e-5)
+    for side, stride, padding, more, dilation in (
+        ([2, 2], 2, 0, 0, 1),
+        ([3, 2], [2, 1], [0, 1], [1, 0], [1, 2]),
+    ):
+        weights = {"weight": m.numbers([3, 2, *side]), "bias": m.numbers([2])}
+        f = lambda w, x: last(
+            F.conv_transpose2d(first(x, "last"), w["weight"], w["bias"], stride, padding, more, 1, dilation)
+        )
+        settings = {"side": side, "stride": stride, "padding": padding, "outputPadding": more, "dilation": dilation}
+        layer(m, [3, 2, settings], weights, [m.x(m.numbers([2, 3, 4, 3]))], f)
+
+
+def recurrent(m, run, gates):
+    """Layers above each other, both directions, batch first, without biases: from zeros."""
+    for count, both, batch_first, bias in ((1, False, False, True), (2, False, True, True), (2, True, True, False)):
+        hidden, inputs = 3, 2
+        weights = {}
+        for i in range(count):
+            for suffix in ("", "_reverse") if both else ("",):
+                width = inputs if i == 0 else hidden * (2 if both else 1)
+                weights[f"weight_ih_l{i}{suffix}"] = m.numbers([gates * hidden, width], -1, 1)
+                weights[f"weight_hh_l{i}{suffix}"] = m.numbers([gates * hidden, hidden], -1, 1)
+                if bias:
+                    weights[f"bias_ih_l{i}{suffix}"] = m.numbers([gates * hidden], -1, 1)
+                    weights[f"bias_hh_l{i}{suffix}"] = m.numbers([gates * hidden], -1, 1)
+        zeros = torch.zeros(count * (2 if both else 1), 2, hidden, dtype=torch.float64)
+        state = zeros if gates == 3 else (zeros, zeros)
+        # What the module calls with its own weights.
+        f = lambda w, x: run(x, state, list(w.values()), bias, count, 0.0, True, both, batch_first)[0]
+        options = {"layers": count, "bidirectional": both, "batchFirst": batch_first, "bias": bias}
+        layer(m, [inputs, hidden, options], weights, [m.x(m.numbers([2, 4, inputs] if batch_first else [4, 2, inputs], -1, 1))], f)
 
 
 # Optimizers.
