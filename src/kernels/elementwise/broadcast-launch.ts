@@ -36,11 +36,17 @@ export function launchBroadcast(
   const own = (one: Name): Scalar | undefined => scalarOf((operands[one] as Tensor | undefined)?.dtype);
   const both = [scalarOf(to.dtype), own('a'), own('b')];
   const common = both.includes('f32') ? 'f32' : both.includes('i32') ? 'i32' : 'u32';
+  let named = namedBy.get(of.expression);
+  if (!named) {
+    named = names.filter((one) => new RegExp(`\\b${one}\\b`).test(of.expression));
+    namedBy.set(of.expression, named);
+  }
   const reads: Read[] = [];
   const types: Record<string, Scalar> = {};
-  for (const one of names) {
-    if (!new RegExp(`\\b${one}\\b`).test(of.expression)) continue;
-    if (typeof operands[one] !== 'number') {
+  let given: Record<string, number> = params;
+  for (const one of named) {
+    const x = operands[one];
+    if (typeof x !== 'number') {
       const from = own(one) as Scalar;
       reads.push({
         name: one,
@@ -48,7 +54,10 @@ export function launchBroadcast(
         type: one === 'a' || one === 'b' ? common : from,
         load: one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one],
       });
-    } else types[one] = common;
+    } else {
+      types[one] = common;
+      given = { ...given, [one]: x };
+    }
   }
   const key = JSON.stringify([of.name, reads, types]);
   let made = broadcastKernels.get(key);
@@ -58,14 +67,11 @@ export function launchBroadcast(
       (made = makeBroadcast(of, reads, types, Object.keys(params), inVec4s, both[0] as Scalar)),
     );
   }
-  // What is a number is none of the bindings, and what is a tensor none of the params.
-  dispatch(
-    made,
-    { ...(operands as Record<string, Tensor>), to },
-    { ...params, ...(operands as Record<string, number>) },
-    constants,
-  );
+  dispatch(made, { ...(operands as Record<string, Tensor>), to }, given, constants);
 }
+
+/** Which operands an expression names. */
+const namedBy = new Map<string, readonly Name[]>();
 
 interface Read {
   readonly name: Name;

@@ -85,9 +85,14 @@ export function mergedAxes(
  * @throws ShapeError when the shapes do not fit, or have more than six axes that cannot be merged.
  */
 export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>): Broadcast {
+  const key = Object.entries(tensors)
+    .map(([name, { device, shape }]) => `${name[0]}${shape} ${device.profile.kind}`)
+    .join();
+  const known = plans.get(key);
+  if (known) return known;
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, x.shape]));
   const names = Object.keys(shapes).map((name) => name[0]);
-  const shape = broadcastShapes(op, shapes);
+  const shape = Object.freeze(broadcastShapes(op, shapes));
   const axes = mergedAxes(shape, Object.values(shapes));
   if (axes.length > 6) throw new ShapeError(op, 'more than 6 axes cannot be broadcast at once', shapes);
   const strideOf = (name: string, k: number) => axes[k]?.strides[names.indexOf(name)] ?? 0;
@@ -102,13 +107,19 @@ export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>)
     for (const k of places) params[`${name}${k}`] = strideOf(name, k);
     loads[name] = together ? (strideOf(name, 0) === 1 ? 'vec4' : 'broadcast') : 'scalar';
   }
-  return {
+  const made: Broadcast = {
     shape,
     params: { ...elements, ...params },
     constants: { RANK: axes.length },
     loads: loads as Broadcast['loads'],
   };
+  if (plans.size > 999) plans.clear();
+  plans.set(key, made);
+  return made;
 }
+
+/** By operands and shapes, which repeat: to plan takes longer than all else of an op. */
+const plans = new Map<string, Broadcast>();
 
 /** WGSL: the vec4 of what a function of numbers gives for each component of vectors. */
 export function componentwise(name: string, inputs: readonly string[], type: Scalar = 'f32'): string {

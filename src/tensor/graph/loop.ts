@@ -25,16 +25,16 @@ export class RecordedLoop implements Loop {
     return places;
   }
 
-  repeated<T extends { readonly launch: Launch }>(listed: readonly T[]): T[] {
-    const all: T[] = [];
-    for (let at = 0; at < listed.length; ) {
-      const { loop } = (listed[at] as T).launch;
+  order(launches: readonly Launch[]): Uint32Array {
+    const all: number[] = [];
+    for (let at = 0; at < launches.length; ) {
+      const { loop } = launches[at] as Launch;
       let end = at + 1;
-      while (loop && listed[end]?.launch.loop === loop) end++;
-      for (let k = 0; k < (loop?.times ?? 1); k++) for (let i = at; i < end; i++) all.push(listed[i] as T);
+      while (loop && launches[end]?.loop === loop) end++;
+      for (let k = 0; k < (loop?.times ?? 1); k++) for (let i = at; i < end; i++) all.push(i);
       at = end;
     }
-    return all;
+    return Uint32Array.from(all);
   }
 
   /** Behind all of the loop. */

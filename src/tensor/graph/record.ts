@@ -149,14 +149,11 @@ export function dispatch<
   const bound = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
   const element = checkBindings(plain, bound);
   const all = { ...plain.override, ...(constants as Record<string, number>) };
-  for (const name of plain.paramNames) {
-    checkScalar(
-      plain.name,
-      `params.${name}`,
-      (params as Record<string, unknown>)[name],
-      plain.params?.[name] as Scalar,
-    );
-  }
+  const numbers = plain.paramNames.map((name) => {
+    const value = (params as Record<string, number>)[name] as number;
+    checkScalar(plain.name, `params.${name}`, value, plain.params?.[name] as Scalar);
+    return value;
+  });
   for (const name in all) checkScalar(plain.name, name, all[name], 'u32');
   const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
   if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
@@ -166,7 +163,7 @@ export function dispatch<
     kernel: plain,
     element,
     tensors: bound,
-    params: plain.paramNames.map((name) => (params as Record<string, number>)[name] as number),
+    params: numbers,
     constants: constants as Record<string, number>,
     grid,
     loop,
@@ -197,7 +194,6 @@ export function dispatch<
 
 function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' {
   let element: 'f32' | 'f16' | undefined;
-  const written = new Set<Storage>();
   for (const [i, name] of kernel.names.entries()) {
     const t = bound[i];
     if (!(t instanceof Tensor)) {
@@ -218,20 +214,15 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     } else if (/f32/.test(type) ? t.dtype !== 'f32' : isFloat(t.dtype)) {
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
-    if (access !== 'read') written.add(t.storage);
+    if (access !== 'read' && bound.some((other, k) => k !== i && other?.storage === t.storage)) {
+      throw new Error(`internal: ${kernel.name} writes '${name}', which it also binds under another name`);
+    }
     // Kernels count elements in u32: beyond that their numbers would be refused one by one, in words that say nothing of memory.
     if (t.size > 2 ** 32) {
       throw new OutOfMemoryError(
         `${kernel.name}: '${name}' ${formatShape(t.shape)} has more elements than a kernel can count (2^32); use a smaller batch or model`,
         t.storage.bytes,
       );
-    }
-  }
-  for (const [i, name] of kernel.names.entries()) {
-    const { storage } = bound[i] as Tensor;
-    const twice = bound.findIndex((other) => other.storage === storage) !== i;
-    if (written.has(storage) && twice) {
-      throw new Error(`internal: ${kernel.name} writes '${name}', which it also binds under another name`);
     }
   }
   return element ?? 'f32';

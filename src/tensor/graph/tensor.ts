@@ -96,8 +96,8 @@ export class Tensor {
 /** Launches that follow each other in a list and run so many times: the body of a scan. What planning must know of it comes with it. */
 export interface Loop {
   readonly times: number;
-  /** What a program runs of what it lists. */
-  repeated<T extends { readonly launch: Launch }>(listed: readonly T[]): T[];
+  /** The numbers of launches as a program runs them. */
+  order(launches: readonly Launch[]): Uint32Array;
   /** The place behind which something comes that waits for the launch at a place. */
   place(launches: readonly Launch[], place: number): number;
   /** Corrects when storages are needed, by the places of launches. */

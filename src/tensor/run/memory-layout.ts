@@ -19,11 +19,6 @@ export interface Laid {
   readonly memories: ReadonlyMap<Storage, Memory>;
   /** What each launch binds: its tensors, then its uniforms. */
   readonly places: readonly (readonly Place[])[];
-  /** The memory of others that is used as it is, with a launch that does. */
-  readonly borrowed: ReadonlyMap<
-    Storage,
-    { readonly buffer: GPUBuffer; readonly launch: Launch; readonly tensor: Tensor }
-  >;
   readonly slots: readonly Slot[];
   /** Bytes of the slots, as planned: the buffers may be larger. */
   readonly planned: readonly number[];
@@ -81,18 +76,17 @@ export function layOut(
       if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
     }
     if (asOfNow) copyVariables(device, launches, asOfNow, memories, own);
-    const uniforms = packUniforms(device, launches);
-    if (uniforms.buffer) own.push(uniforms.buffer);
-    const borrowed = new Map<Storage, { buffer: GPUBuffer; launch: Launch; tensor: Tensor }>();
+    let uniforms: GPUBuffer | undefined;
+    if (launches.some(({ params }) => params.length > 0)) {
+      const data = uniformsOf(launches);
+      own.push((uniforms = device.buffer(data.length, 'uniforms of a step', bufferUsage.uniform)));
+      device.gpu.queue.writeBuffer(uniforms, 0, data);
+    }
     const places = launches.map((launch, i) => {
       const bound = launch.tensors.map((tensor) => placeOf(device, launch, tensor, memories));
-      launch.tensors.forEach((tensor, n) => {
-        if (memories.has(tensor.storage.root) || borrowed.has(tensor.storage)) return;
-        borrowed.set(tensor.storage, { buffer: (bound[n] as Place).buffer, launch, tensor });
-      });
-      if (uniforms.buffer && launch.params.length > 0) {
+      if (uniforms && launch.params.length > 0) {
         const size = Math.ceil((launch.params.length * 4) / 16) * 16;
-        bound.push({ buffer: uniforms.buffer, offset: uniforms.offsets[i] as number, size });
+        bound.push({ buffer: uniforms, offset: i * UNIFORM_ALIGNMENT, size });
       }
       return bound;
     });
@@ -100,12 +94,11 @@ export function layOut(
       launches,
       memories,
       places,
-      borrowed,
       slots,
       planned: planned.slots,
       alive,
       own,
-      uniforms: uniforms.buffer,
+      uniforms,
     };
   } catch (error) {
     release(device, { slots, own });
@@ -172,41 +165,18 @@ function copyVariables(
   device.gpu.queue.submit([encoder.finish()]);
 }
 
-interface Uniforms {
-  readonly buffer: GPUBuffer | undefined;
-  readonly offsets: readonly number[];
-}
-
-/** All uniform structs in one buffer; equal ones are stored once. */
-function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
-  const known = new Map<string, number>();
-  const blocks: Uint8Array[] = [];
-  const offsets = launches.map((launch) => {
-    if (launch.params.length === 0) return 0;
-    const block = new ArrayBuffer(Math.ceil((launch.params.length * 4) / 16) * 16);
-    const view = new DataView(block);
+/** The uniform structs of launches, one after the other. */
+export function uniformsOf(launches: readonly Launch[]): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(launches.length * UNIFORM_ALIGNMENT));
+  launches.forEach(({ kernel, params }, launch) => {
+    if (params.length * 4 > UNIFORM_ALIGNMENT) throw new Error(`internal: ${kernel.name} has too many params`);
     // dispatch() has checked that each type holds its number.
-    launch.kernel.paramNames.forEach((name, i) => {
-      const value = launch.params[i] as number;
-      if (launch.kernel.params?.[name] === 'f32') view.setFloat32(i * 4, value, true);
-      else view.setUint32(i * 4, value >>> 0, true);
+    kernel.paramNames.forEach((name, i) => {
+      const at = launch * UNIFORM_ALIGNMENT + 4 * i;
+      const value = params[i] as number;
+      if (kernel.params?.[name] === 'f32') view.setFloat32(at, value, true);
+      else view.setUint32(at, value >>> 0, true);
     });
-    const bytes = new Uint8Array(block);
-    const key = bytes.join();
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    const offset = blocks.length * UNIFORM_ALIGNMENT;
-    if (bytes.length > UNIFORM_ALIGNMENT) throw new Error(`internal: ${launch.kernel.name} has too many params`);
-    known.set(key, offset);
-    blocks.push(bytes);
-    return offset;
   });
-  if (blocks.length === 0) return { buffer: undefined, offsets };
-  const all = new Uint8Array(blocks.length * UNIFORM_ALIGNMENT);
-  blocks.forEach((block, i) => {
-    all.set(block, i * UNIFORM_ALIGNMENT);
-  });
-  const buffer = device.buffer(all.length, 'uniforms of a step', bufferUsage.uniform);
-  device.gpu.queue.writeBuffer(buffer, 0, all);
-  return { buffer, offsets };
+  return new Uint8Array(view.buffer);
 }

@@ -2,7 +2,7 @@ import type { GPUBindGroup, GPUComputePassEncoder, GPUComputePipeline } from '..
 import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
 import { loopIn } from './lifetimes.ts';
-import { type Laid, release } from './memory-layout.ts';
+import type { Laid, Place } from './memory-layout.ts';
 
 /** One launch, ready to be replayed. */
 export interface Bound {
@@ -11,67 +11,55 @@ export interface Bound {
   readonly group: GPUBindGroup;
 }
 
-/**
- * Launches with memory: planned, compiled and bound once, encoded any number of times. A read outside of
- * steps is a program that is used once; for those that are kept see {@link StepProgram}.
- */
-export class Program {
-  readonly device: Device;
-  /** In the order in which they run: those of loops come again and again. */
-  readonly bound: readonly Bound[];
-  protected readonly laid: Laid;
-  /** What {@link encode} calls, laid flat: at 1000 launches a step every property that is looked up counts. */
-  readonly #pipelines: readonly (GPUComputePipeline | undefined)[];
+/** What a pass is told, again and again. It holds nothing of the launches, and laid flat: at 1000 a step every property that is looked up counts. */
+export class Replay {
+  readonly #pipelines: readonly GPUComputePipeline[];
   readonly #groups: readonly GPUBindGroup[];
-  readonly #grids: Uint32Array;
-  #disposed = false;
+  readonly #grids: readonly Launch['grid'][];
 
-  /** Binds what was laid out; inside {@link Device.scoped}, which tells what the GPU says of it. Owns `laid` from then on. */
-  constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
-    this.device = device;
-    this.laid = laid;
-    const listed = laid.launches.map((launch, i): Bound => {
-      const { pipeline, layout } = compiled[i] as CompiledKernel;
-      const entries = (laid.places[i] ?? []).map((resource, binding) => ({ binding, resource }));
-      return { launch, pipeline, group: device.gpu.createBindGroup({ layout, entries, label: launch.label }) };
-    });
-    const bound = loopIn(laid.launches)?.repeated(listed) ?? listed;
-    this.bound = bound;
-    // A pipeline stays set until another one is.
-    this.#pipelines = bound.map(({ pipeline }, i) => (pipeline === bound[i - 1]?.pipeline ? undefined : pipeline));
-    this.#groups = bound.map(({ group }) => group);
-    this.#grids = Uint32Array.from(bound.flatMap(({ launch }) => launch.grid));
+  constructor(listed: readonly Bound[]) {
+    this.#pipelines = listed.map(({ pipeline }) => pipeline);
+    this.#groups = listed.map(({ group }) => group);
+    this.#grids = listed.map(({ launch }) => launch.grid);
   }
 
-  /** Waits until it is known whether there is memory behind all that is bound; throws if not. */
-  async allocated(): Promise<void> {
-    await this.device.allocated(this.laid.places.flat().map(({ buffer }) => buffer));
-    await this.device.allocated(this.laid.own);
-  }
-
-  /** Where a storage lies during a call of this program. */
-  memoryOf(storage: Storage): Memory {
-    const memory = memoryIn(this.laid, storage);
-    if (!memory) throw new Error('internal: a storage without memory');
-    return memory;
-  }
-
-  /** Two or three calls a launch and nothing else: no objects are made here, on the host or on the GPU. */
-  encode(pass: GPUComputePassEncoder): void {
+  /** Two or three calls a launch and nothing else: no objects are made here, on the host or on the GPU. Without `order`, each once. */
+  encode(pass: GPUComputePassEncoder, order?: Uint32Array): void {
     const [pipelines, groups, grids] = [this.#pipelines, this.#groups, this.#grids];
-    for (let i = 0, at = 0; i < groups.length; i++, at += 3) {
-      const pipeline = pipelines[i];
-      if (pipeline) pass.setPipeline(pipeline);
+    let set: GPUComputePipeline | undefined;
+    for (const i of order ?? groups.keys()) {
+      const pipeline = pipelines[i] as GPUComputePipeline;
+      // A pipeline stays set until another one is.
+      if (pipeline !== set) pass.setPipeline((set = pipeline));
       pass.setBindGroup(0, groups[i] as GPUBindGroup);
-      pass.dispatchWorkgroups(grids[at] as number, grids[at + 1] as number, grids[at + 2] as number);
+      const grid = grids[i] as Launch['grid'];
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
   }
+}
 
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    release(this.device, this.laid);
-  }
+/** Launches with memory: planned, compiled and bound once, encoded any number of times. */
+export interface Program {
+  /** Each launch once. */
+  readonly listed: readonly Bound[];
+  /** By their numbers, how they follow each other, where those of loops come again and again. */
+  readonly order: Uint32Array | undefined;
+  readonly replay: Replay;
+}
+
+/** Binds what was laid out; inside {@link Device.scoped}, which tells what the GPU says of it. */
+export function bind(device: Device, { launches, places }: Laid, compiled: readonly CompiledKernel[]): Program {
+  const listed = launches.map((launch, i): Bound => {
+    const { pipeline, layout } = compiled[i] as CompiledKernel;
+    const entries = (places[i] as readonly Place[]).map((resource, binding) => ({ binding, resource }));
+    return { launch, pipeline, group: device.gpu.createBindGroup({ layout, entries, label: launch.label }) };
+  });
+  return { listed, order: loopIn(launches)?.order(launches), replay: new Replay(listed) };
+}
+
+/** Waits until it is known whether there is memory behind all that is bound; throws if not. */
+export function allocated(device: Device, { places, own }: Laid): Promise<void> {
+  return device.allocated([...places.flat().map(({ buffer }) => buffer), ...own]);
 }
 
 /** Where a storage lies: in what was laid out, or in memory of its own. */

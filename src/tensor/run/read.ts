@@ -1,6 +1,6 @@
 import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
 import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
-import { currentRecording, type Launch, Tensor } from '../graph/index.ts';
+import { currentRecording, type Launch, type Memory, memoryOf, type Storage, Tensor } from '../graph/index.ts';
 import {
   arrays,
   bytesPerElement,
@@ -11,9 +11,10 @@ import {
   isFloat,
   StepError,
 } from '../values/index.ts';
+import type { Found } from './kept-reads.ts';
 import { collect } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
-import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';
+import { allocated, bind, compileAll, compiledNow, memoryIn, refusedError } from './program.ts';
 
 /**
  * The values of a tensor, f32, or f16 that is widened. A tensor without memory is computed first: just the launches it depends on are planned
@@ -94,15 +95,18 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   const onHost = new Map(xs.map((x) => [x, x.storage.root.data?.slice().buffer]));
   const computed = xs.filter((x) => x.storage.root.kind === 'recorded' && x.size > 0);
   const launches = collect(computed, []);
-  const outcomes = new Set([...xs, ...launches.flatMap(({ tensors }) => tensors)].map((t) => t.storage.root.outcome));
-  const demands = Promise.allSettled([...outcomes].map((outcome) => outcome?.demand()));
-  const [copied] = await Promise.allSettled([
-    launches.length > 0 ? compute(device, launches, computed, onGpu) : copyOut(device, rangesOf(onGpu)),
-  ]);
-  for (const demand of await demands) if (demand.status === 'rejected') throw demand.reason;
-  if (copied.status === 'rejected') throw copied.reason;
+  const outcomes = new Set(
+    [...xs, ...launches.flatMap(({ tensors }) => tensors)].flatMap(({ storage }) => storage.root.outcome ?? []),
+  );
+  const copying = compute(device, launches, computed, onGpu);
+  // What went wrong before is told first.
+  if (outcomes.size > 0) {
+    const told = await Promise.allSettled([...[...outcomes].map((outcome) => outcome.demand()), copying]);
+    for (const one of told) if (one.status === 'rejected') throw one.reason;
+  }
+  const copies = await copying;
   return xs.map((x) => {
-    return hostArray(x, onHost.get(x) ?? (copied.value[onGpu.indexOf(x)] as ArrayBuffer));
+    return hostArray(x, onHost.get(x) ?? (copies[onGpu.indexOf(x)] as ArrayBuffer));
   });
 }
 
@@ -117,9 +121,10 @@ function checkTensor(op: string, x: unknown): void {
   if (!(x instanceof Tensor)) throw new StepError(`${op}: only a tensor can be read; got ${describe(x)}`);
 }
 
-async function copyOut(device: Device, ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> {
-  return device.readBack(device.gpu.createCommandEncoder({ label: 'read' }), ranges);
-}
+/** Finds the program of an earlier read that launched the same, where a page has what keeps them: `KeptReads`. */
+export const earlier: {
+  find?: (device: Device, launches: readonly Launch[], wanted: readonly Tensor[]) => Found | undefined;
+} = {};
 
 /**
  * Runs launches and copies out. Where all kernels were compiled before, everything is submitted before the first pause;
@@ -131,6 +136,12 @@ async function compute(
   computed: readonly Tensor[],
   wanted: readonly Tensor[],
 ): Promise<ArrayBuffer[]> {
+  if (launches.length === 0) {
+    return device.readBack(device.gpu.createCommandEncoder({ label: 'read' }), rangesOf(wanted));
+  }
+  const found = earlier.find?.(device, launches, wanted);
+  const replayed = found?.replay();
+  if (replayed) return replayed;
   const known = compiledNow(device, launches);
   const liveOut = new Set(computed.map((x) => x.storage.root));
   const refusals: Promise<GPUError | null>[] = [];
@@ -143,7 +154,7 @@ async function compute(
   let ranges: BufferRange[] = [];
   const lay = (): Laid => {
     laid = layOut(device, launches, { liveOut, asOfNow: known ? undefined : wanted });
-    ranges = rangesOf(wanted, laid);
+    ranges = rangesOf(wanted, (storage) => memoryIn(laid as Laid, storage));
     return laid;
   };
   try {
@@ -151,28 +162,33 @@ async function compute(
     const compiled = known ?? (await compileAll(device, launches));
     device.alive();
     const { program, reading } = scoped(() => {
-      const program = new Program(device, laid ?? lay(), compiled);
+      const program = bind(device, laid ?? lay(), compiled);
       const encoder = device.gpu.createCommandEncoder({ label: 'read' });
       const pass = encoder.beginComputePass({ label: 'read' });
-      program.encode(pass);
+      program.replay.encode(pass, program.order);
       pass.end();
       return { program, reading: device.readBack(encoder, ranges, true) };
     });
     const [copied] = await Promise.allSettled([reading]);
     device.alive();
-    await program.allocated();
+    await allocated(device, laid as unknown as Laid);
     for (const refused of await Promise.all(refusals)) if (refused) throw refusedError(launches, refused);
     if (copied.status === 'rejected') throw copied.reason;
+    if (known && found?.keep(laid as unknown as Laid, program.replay)) laid = undefined;
     return copied.value;
   } finally {
     if (laid) release(device, laid);
   }
 }
 
-function rangesOf(xs: readonly Tensor[], laid: Pick<Laid, 'memories'> = { memories: new Map() }): BufferRange[] {
+/** Where the values of tensors lie, by where their storages do. */
+export function rangesOf(
+  xs: readonly Tensor[],
+  place: (storage: Storage) => Memory | undefined = memoryOf,
+): BufferRange[] {
   return xs.map(({ storage, size, dtype }) => {
-    const memory = memoryIn(laid, storage);
     if (size === 0) return { buffer: undefined as unknown as GPUBuffer, offset: 0, bytes: 0 };
+    const memory = place(storage);
     if (!memory) throw new StepError('read: the memory of this tensor was freed');
     return { ...memory, bytes: size * bytesPerElement(dtype) };
   });

@@ -1,6 +1,27 @@
+import type { Device } from '../../gpu/index.ts';
 import type { Tensor } from '../graph/index.ts';
 import { type DType, formatShape, type HostArray, isFloat, type Shape, size } from '../values/index.ts';
-import { readAll } from './read.ts';
+import type { KeptReads } from './kept-reads.ts';
+import { release, uniformsOf } from './memory-layout.ts';
+import { earlier, rangesOf, readAll } from './read.ts';
+
+/** What keeps the programs of a device's reads; before it is loaded, how many reads computed. */
+const keepers = new WeakMap<Device, KeptReads | number>();
+
+// Here, where people look at values: pages without these functions, the smallest ones and those that train, carry nothing of it.
+earlier.find = (device, launches, wanted) => {
+  const known = keepers.get(device) ?? 0;
+  if (typeof known !== 'number') return known.find(launches, wanted);
+  keepers.set(device, known + 1);
+  if (known === 2) {
+    // Where it does not load, reads are slower.
+    import('./kept-reads.ts').then(
+      ({ KeptReads }) => keepers.set(device, new KeptReads(device, { rangesOf, release, uniformsOf })),
+      () => {},
+    );
+  }
+  return undefined;
+};
 
 /** Values by their axes: a number of a scalar, a list of lists of a matrix; true and false of bool. */
 export type NestedArray = number | boolean | NestedArray[];

@@ -1,10 +1,10 @@
-import type { CompiledKernel, Device, GPUBuffer } from '../../gpu/index.ts';
-import { type Launch, memoryOf, type Storage } from '../graph/index.ts';
+import type { CompiledKernel, Device, GPUBuffer, GPUComputePassEncoder } from '../../gpu/index.ts';
+import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
 import { peakBytes } from './plan.ts';
-import { compileAll, Program, refusedError } from './program.ts';
+import { allocated, type Bound, bind, compileAll, memoryIn, type Replay, refusedError } from './program.ts';
 
 /** What a program takes of GPU memory, in bytes. */
 export interface MemoryUse {
@@ -21,18 +21,30 @@ export interface MemoryUse {
   readonly unplanned: number;
 }
 
-/** A program that is kept. */
-export class StepProgram extends Program {
+/** The program of a step. */
+export class StepProgram {
+  readonly device: Device;
   readonly memory: MemoryUse;
+  readonly #replay: Replay;
+  /** By their numbers, as they run. */
+  readonly #order: Uint32Array;
   /** As they run: those of loops come again and again. */
+  readonly bound: readonly Bound[];
   readonly launches: readonly Launch[];
+  readonly #laid: Laid;
   /** How many buffers of the device were destroyed at the last {@link verify}. */
   #verifiedAt = -1;
 
+  /** Binds what was laid out; inside {@link Device.scoped}. Owns `laid` from then on. */
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
-    super(device, laid, compiled);
-    this.memory = memoryUse(laid);
+    this.device = device;
+    const { listed, order = Uint32Array.from(listed.keys()), replay } = bind(device, laid, compiled);
+    this.#order = order;
+    this.#replay = replay;
+    this.bound = Array.from(order, (i) => listed[i] as Bound);
     this.launches = this.bound.map(({ launch }) => launch);
+    this.#laid = laid;
+    this.memory = memoryUse(laid);
   }
 
   /**
@@ -56,14 +68,14 @@ export class StepProgram extends Program {
         const program = new StepProgram(device, laid, compiled);
         const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
         const pass = encoder.beginComputePass();
-        program.encode(pass);
+        program.#replay.encode(pass);
         pass.end();
         encoder.finish();
         return program;
       });
       const refused = await refusal;
       device.alive();
-      await program.allocated();
+      await allocated(device, laid as Laid);
       program.verify('step');
       if (refused) throw refusedError(launches, refused);
       return program;
@@ -73,24 +85,42 @@ export class StepProgram extends Program {
     }
   }
 
+  encode(pass: GPUComputePassEncoder): void {
+    this.#replay.encode(pass, this.#order);
+  }
+
   /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
   verify(name: string): void {
     if (this.#verifiedAt === this.device.destroyed) return;
-    for (const [storage, { buffer, launch, tensor }] of this.laid.borrowed) {
-      const memory = memoryOf(storage);
-      if (memory?.buffer === buffer) continue;
-      const what = `${name}: ${launch.label}: the memory of a tensor ${formatShape(tensor.shape)} `;
-      if (!memory) throw new StepError(`${what}was freed after this step was made`);
-      throw new StepError(
-        `${what}was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
-      );
-    }
+    const { launches, memories, places } = this.#laid;
+    launches.forEach(({ label, tensors }, i) => {
+      tensors.forEach(({ shape, storage }, n) => {
+        const memory = memories.get(storage.root) ?? memoryOf(storage);
+        if (memory && memory.buffer === places[i]?.[n]?.buffer) return;
+        const what = `${name}: ${label}: the memory of a tensor ${formatShape(shape)} was`;
+        if (!memory) throw new StepError(`${what} freed after this step was made`);
+        throw new StepError(
+          `${what} moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
+        );
+      });
+    });
     this.#verifiedAt = this.device.destroyed;
+  }
+
+  /** Where a storage lies during a call of this program. */
+  memoryOf(storage: Storage): Memory {
+    const memory = memoryIn(this.#laid, storage);
+    if (!memory) throw new Error('internal: a storage without memory');
+    return memory;
   }
 
   /** The slots, which other programs write to between calls. */
   get slotBuffers(): readonly GPUBuffer[] {
-    return this.laid.slots.map((slot) => slot.buffer);
+    return this.#laid.slots.map((slot) => slot.buffer);
+  }
+
+  dispose(): void {
+    release(this.device, this.#laid);
   }
 }
 

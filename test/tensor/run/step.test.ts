@@ -279,7 +279,7 @@ describe('steps', () => {
   it('prints itself', async () => {
     using made = await step(device.current, { x: [100] }, ({ x }) => add(add(x, x), x), { name: 'sum' });
     expect(String(made)).toMatchInlineSnapshot(`
-      "sum: 2 launches, 800 bytes planned (800 bytes unplanned), 400 bytes results and constants, 256 bytes uniforms
+      "sum: 2 launches, 800 bytes planned (800 bytes unplanned), 400 bytes results and constants, 512 bytes uniforms
          1  accumulate  1×1×1  a=s0[100] b=s0[100] y=s1[100]
          2  accumulate  1×1×1  a=s1[100] b=s0[100] y=s2[100]"
     `);
