@@ -49,7 +49,7 @@ export function variable(device: Device, shape: Shape, values?: HostValues, dtyp
   const type = dtype ?? defaultType(values);
   checkDType('variable', type);
   checkShape('variable', shape);
-  if (typeof values === 'string') {
+  if (typeof values === 'string' && dtype === undefined) {
     throw new ShapeError('variable', `a dtype is the fourth argument: variable(device, shape, undefined, '${values}')`);
   }
   const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
