@@ -68,7 +68,7 @@ export async function modelOfCheckpoint(device: Device, { files }: Checkpoint): 
 }
 
 /** Goes on from a checkpoint, whose model the trainer was made with. */
-export async function loadCheckpoint(trainer: Trainer, { step, files, path }: Checkpoint): Promise<void> {
+export async function restoreCheckpoint(trainer: Trainer, { step, files, path }: Checkpoint): Promise<void> {
   const { loss_scale } = await loadOptimizer(trainer.state(), files.get(OPTIMIZER) as WeightFile);
   trainer.resume(step, parseLossScale(loss_scale, path(OPTIMIZER)));
 }

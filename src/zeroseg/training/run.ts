@@ -17,10 +17,10 @@ import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts
 import {
   checkpointFiles,
   copyForCheckpoint,
-  loadCheckpoint,
   MODEL,
   modelOfCheckpoint,
   OPTIMIZER,
+  restoreCheckpoint,
 } from './run-checkpoint.ts';
 import {
   DESCRIPTION_FILE,
@@ -183,7 +183,7 @@ export class TrainingRun {
     const made = await trainerWithValidators(model, { ...start, rates: was.rates });
     const { trainer } = made;
     try {
-      if (checkpoint) await loadCheckpoint(trainer, checkpoint);
+      if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
       const description = { ...was, settings: now.settings };
       if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
       const resumed = { step: trainer.done, damaged, was };
