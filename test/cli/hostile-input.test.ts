@@ -1169,6 +1169,8 @@ const notParsers = new Set([
     'loadVit',
   ],
   ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  // A cache by readCache, and photos by the readers of images.
+  'readFeatures',
   // Results of the GPU.
   'readGrouping',
   // A name of ours in OpenAI's words.

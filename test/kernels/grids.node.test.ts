@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
+import { cachePlaces, writeCacheRows } from '../../src/kernels/attention/cache.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
+import { packHalves } from '../../src/kernels/optimizer/pack-halves.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
@@ -438,6 +440,14 @@ const beside: Readonly<Record<string, () => void>> = {
     const [x, dy] = [floats(37, 9), floats(37)];
     const [dx] = gradients(ops.max(x, { axes: 1 }), [x], dy) as [Tensor];
     gradients(dx, [dy], floats(37, 9));
+  },
+  'a cache of keys': () => {
+    const position = tensor(device.current, new Uint32Array([3, 4]), [2]);
+    writeCacheRows(variable(device.current, [2, 3, 7, 5]), floats(2, 3, 2, 5), position);
+    cachePlaces(position, 2, 7);
+  },
+  'values in half the bytes': () => {
+    packHalves(floats(333));
   },
   // The launches of a turn, once.
   'a scan and its gradient': () => {

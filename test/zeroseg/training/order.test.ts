@@ -74,5 +74,7 @@ it('batches of a windowed epoch come from a few files of the cache; what has no 
   expect(await filesHash(data, defaultSettings)).toBeUndefined();
   expect(await filesHash({ ...data, fileOf: () => 1 }, settings)).not.toBe(await filesHash(data, settings));
   const { fileOf: _, ...without } = data;
-  expect(() => new Batches(without, settings, [1])).toThrowErrorMatchingInlineSnapshot(`[ConfigError: training: 'order' windowed goes by the files of a cache, and this data has none; leave it out]`);
+  expect(() => new Batches(without, settings, [1])).toThrowErrorMatchingInlineSnapshot(
+    `[ConfigError: training: 'order' windowed goes by the files of a cache, and this data has none; leave it out]`,
+  );
 });
