@@ -108,7 +108,7 @@ export interface Agreed {
 
 /** What must be the same in all processes; where a cache lies and which GPU there is may differ from machine to machine. */
 export function agreedOf(version: string, options: object): Agreed {
-  const { cache: _, adapter: __, ...rest } = options as Record<string, unknown>;
+  const { cache: _, photos: __, adapter: ___, ...rest } = options as Record<string, unknown>;
   return { version, options: rest };
 }
 
