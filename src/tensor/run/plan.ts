@@ -27,7 +27,7 @@ export interface Plan {
 interface Slot {
   readonly bytes: number;
   /** What lies here, by offset. */
-  tenants: Part[];
+  readonly tenants: Part[];
   /** How launches use the slot: 0 read, 1 write. */
   readonly uses: Map<number, number>;
 }
@@ -46,18 +46,19 @@ const orders: readonly Order[] = [
  * Lays lifetimes into slots, which are buffers: no two overlap both in time and in place. Greedy: one after the other, each to
  * where it leaves the place idle for the shortest time, else into a slot of its own. So a slot that was made for the gradients
  * of a whole flat buffer holds many activations before, and where gradients are not there yet. The best of several orders is taken.
+ * Thousands of lifetimes take turns in whole slots instead, in time that grows with their number.
  *
  * WebGPU tracks usage per buffer: a launch that reads one range of a buffer and writes another is rejected. So what a launch
  * reads and what it writes lie in different slots. For the same reason lifetimes include both ends.
  */
 export function plan(lifetimes: readonly Lifetime[], alignment = 256): Plan {
-  const plans = (lifetimes.length > LONG ? [byTime] : orders).map((order) => planInOrder(lifetimes, order, alignment));
+  if (lifetimes.length > LONG) return planInTime(lifetimes);
+  const plans = orders.map((order) => planInOrder(lifetimes, order, alignment));
   return plans.reduce((best, one) => (total(one) < total(best) ? one : best));
 }
 
-/** Beyond so many lifetimes looking at all for each of all takes too long: they are laid down in the order of time, and what is long past is forgotten. */
-const LONG = 5000;
-const byTime: Order = (a, b) => a.first - b.first;
+/** Beyond so many lifetimes looking at all for each of all takes too long. */
+const LONG = 3000;
 
 const total = ({ slots }: Plan) => slots.reduce((a, b) => a + b, 0);
 
@@ -76,9 +77,6 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     let best = -1;
     let place: Place | undefined;
     for (const [number, slot] of slots.entries()) {
-      if (compare === byTime && !life.parts) {
-        slot.tenants = slot.tenants.filter(({ last }) => last > life.first - NOBODY);
-      }
       if (conflicts(slot, life)) continue;
       const found = bestPlace(slot, life, alignment);
       if (found && (!place || better(found, place))) {
@@ -102,6 +100,45 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     offsetOf[i] = offset;
   }
   return { slotOf, offsetOf, slots: slots.map(({ bytes }) => bytes) };
+}
+
+/**
+ * One after the other by their first launches, each in a slot of its own as long as it lives: the smallest free one that is large enough, else
+ * the largest free one, which grows. Since nothing else is in it then, no launch reads and writes one slot.
+ */
+function planInTime(lifetimes: readonly Lifetime[]): Plan {
+  const order = lifetimes.map((_, i) => i);
+  order.sort((a, b) => (lifetimes[a] as Lifetime).first - (lifetimes[b] as Lifetime).first || a - b);
+  const slotOf = new Array<number>(lifetimes.length).fill(-1);
+  const slots: number[] = [];
+  /** Slots that nobody is in, by their bytes. */
+  const free: number[] = [];
+  const placeOf = (bytes: number): number => {
+    let [low, high] = [0, free.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((slots[free[middle] as number] as number) < bytes) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const ending = new Map<number, number[]>();
+  const ends = [...new Set(lifetimes.map(({ last }) => last))].sort((a, b) => a - b);
+  let ended = 0;
+  for (const i of order) {
+    const { bytes, first, last } = lifetimes[i] as Lifetime;
+    for (; (ends[ended] as number) < first; ended++) {
+      for (const slot of ending.get(ends[ended] as number) ?? []) free.splice(placeOf(slots[slot] as number), 0, slot);
+    }
+    const at = placeOf(bytes);
+    const [slot = slots.length] = free.splice(Math.min(at, Math.max(0, free.length - 1)), 1);
+    slots[slot] = Math.max(bytes, slots[slot] ?? 0);
+    slotOf[i] = slot;
+    const together = ending.get(last);
+    if (together) together.push(slot);
+    else ending.set(last, [slot]);
+  }
+  return { slotOf, offsetOf: lifetimes.map(() => 0), slots };
 }
 
 /** The most bytes that are alive at one launch: no plan can do with less. */

@@ -109,6 +109,12 @@ describe('plan', () => {
     const { slots, slotOf } = plan(lives, ALIGNMENT);
     expect(slots).toEqual([256, 256]);
     expect(slotOf.every((slot, i) => slot === i % 2)).toBe(true);
+    // A forward and a backward: half of the activations live for as long as it takes to come back to them.
+    const pass = Array.from({ length: 20_000 }, (_, i) => ({
+      ...{ bytes: 16 * (1 + (i % 7)), first: i },
+      last: i < 10_000 && i % 2 === 0 ? 20_000 - i : i + 1,
+    }));
+    expect(plan(pass).slots.reduce((a, b) => a + b, 0) / peakBytes(pass)).toBeLessThan(1.1);
     // Of 6,000 with others that stay long, none meet.
     const random = seeded(3);
     const mixed = Array.from({ length: 6000 }, (_, i) => ({
