@@ -35,7 +35,16 @@ import {
 import { Command, Option } from 'commander';
 import { readFeatures } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
-import { adapterOf, agreedOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
+import {
+  adapterOf,
+  agreedOf,
+  bindingNote,
+  endWithOthers,
+  joinMpi,
+  type OpenMpi,
+  shareJson,
+  waitForAll,
+} from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { estimatedMemory, fittingMicro } from '../plan/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
@@ -264,6 +273,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
           agreed: agreedOf(version, options),
         };
         await shareJson(group, shared);
+        await waitForAll(group);
       }
       await withDevice(context, adapterOf(options.adapter, group), (device, { abortSignal: signal }) => {
         if (group) endWithOthers(group, signal, (words) => context.terminal.error(`zeroseg: train: ${words}`));

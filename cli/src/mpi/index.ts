@@ -13,4 +13,5 @@ export {
   rankWords,
   refuseOthers,
   shareJson,
+  waitForAll,
 } from './processes.ts';

@@ -137,6 +137,11 @@ export function refuseOthers(command: string, own: Agreed, first: Agreed): void 
   }
 }
 
+/** Waits until all processes have come here: one that refuses the work ends the job before anything is begun. */
+export async function waitForAll(group: OpenMpi): Promise<void> {
+  await group.allReduce(new Float64Array(1));
+}
+
 /**
  * Checks, in all processes of a group, that they were started alike: see {@link refuseOthers}. `facts` are what each found, such as how many
  * photos there are.
@@ -151,4 +156,5 @@ export async function agree(
   if (!group) return;
   const own = { ...agreedOf(version, options), facts };
   refuseOthers(command, own, await shareJson(group, own));
+  await waitForAll(group);
 }

@@ -11,6 +11,7 @@ import {
   type OpenMpi,
   refuseOthers,
   shareJson,
+  waitForAll,
 } from '../mpi/index.ts';
 import { newModel } from '../runs/index.ts';
 import { type Context, quietTerminal, version, withDevice } from '../shell/index.ts';
@@ -55,6 +56,7 @@ export async function trainAlongCache(
         `train: --cache ${folder}: it is not the cache that the first process trains on (${own.photos} photos here, ${told.photos} there); copy that one to this machine`,
       );
     }
+    await waitForAll(group);
     await withDevice(
       { ...context, terminal: quietTerminal(context.terminal) },
       adapterOf(options.adapter, group),

@@ -105,7 +105,8 @@ test.skipIf(!hasMpirun)('a process with other options, another cache or another 
   const words = async (others: readonly string[]) => {
     const { code, err } = await mpirun(1, [program, ...command, ':', '-n', '1', process.execPath, program, ...others]);
     expect(code).toBe(1);
-    return err.match(/zeroseg: .*/g)?.map((line) => line.replaceAll(base, 'BASE'));
+    // The first process may come to say that it waits in vain, before it is ended.
+    return err.match(/zeroseg: rank 1.*/g)?.map((line) => line.replaceAll(base, 'BASE'));
   };
   expect(await words(command.with(-3, '3'))).toMatchInlineSnapshot(`
     [
@@ -117,13 +118,23 @@ test.skipIf(!hasMpirun)('a process with other options, another cache or another 
       "zeroseg: rank 1: train: --cache BASE/other: it is not the cache that the first process trains on (7 photos here, 8 there); copy that one to this machine",
     ]
   `);
-  expect(await readdir(at('refused')).catch(() => [])).not.toContain('model.safetensors');
+  expect(await readdir(at('refused')).catch(() => [])).toEqual([]);
 });
 
 test.skipIf(!hasMpirun)('eval in two processes writes the file of one', async () => {
   await writeVoc(at('voc'), 3);
   await writeClip(at('clip'));
-  const evaluation = ['eval', '--data', 'voc', '--root', at('voc'), '--model', at('clip'), '--tokenizer', 'hash'];
+  const evaluation = [
+    'eval',
+    '--data',
+    'voc',
+    '--root',
+    at('voc'),
+    '--model',
+    `clip:${at('clip')}:sclip`,
+    '--tokenizer',
+    'hash',
+  ];
   const rest = ['--templates', 'identity', '--resamples', '20', '--sweep', '0.2,0.5', '--out'];
   const alone = await zeroseg(...evaluation, ...rest, at('one.json'));
   expect(alone.code, alone.err).toBe(0);
