@@ -1,10 +1,10 @@
 // Masks in the kernels for GPUs, which read them by vec4s along the keys, and add them to the scores.
 import type { Binding, Kernel, Piece } from '../../gpu/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { fill, type Tensor } from '../../tensor/graph/index.ts';
 import { isFloat, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { sum } from '../axis/index.ts';
 import { castFloat } from '../elementwise/index.ts';
-import { broadcastTo, pad, reshape } from '../layout/index.ts';
+import { broadcastTo, concat, reshape } from '../layout/index.ts';
 
 export const maskParams = {
   /** From image to image, head to head, row to row of the mask, in vec4s: 0 where it is broadcast. */
@@ -64,19 +64,13 @@ export function kernelMask(mask: Tensor, shape: Shape, keys: number, groups: num
   const floats = kind === 'f32' ? castFloat(mask, 'f32') : mask;
   const all = broadcastTo(reshape(floats, shape), [images, heads, queries, keys]);
   const fours = Math.ceil(keys / 4);
+  const beyond = fours * 4 - keys;
   const strides = [heads * queries * fours, queries * fours, fours].map((stride, i) => (shape[i] === 1 ? 0 : stride));
   const [maskImage, maskHead, maskRow] = strides as [number, number, number];
   return {
     kind,
-    mask:
-      fours * 4 === keys
-        ? all
-        : pad(all, [
-            [0, 0],
-            [0, 0],
-            [0, 0],
-            [0, fours * 4 - keys],
-          ]),
+    // Not by pad, which pages that mask nothing would carry.
+    mask: beyond === 0 ? all : concat([all, fill(mask.device, [images, heads, queries, beyond], 0, all.dtype)], 3),
     params: {
       maskImage,
       maskHead,
