@@ -138,7 +138,7 @@ const training = (options: string): string => `
   console.log('done');`;
 
 describe('scripts that a page loads, minified and compressed', () => {
-  it('a sum: at most 15.4 kB', async () => {
+  it('a sum: at most 15.5 kB', async () => {
     const page = await bundle(
       'minimal',
       `import { add, openDevice, read, tensor } from '@zeroseg/core';
@@ -149,26 +149,26 @@ describe('scripts that a page loads, minified and compressed', () => {
     expectNeutral(page.script);
     const { lines, kilobytes } = await visit(page, (line) => line === '2 4 6');
     expect(lines).toContain('2 4 6');
-    expect(kilobytes).toBeLessThan(15.4);
+    expect(kilobytes).toBeLessThan(15.5);
   });
 
-  it("the documentation's first example (reads, gradients, AdamW, a step): at most 39.5 kB", async () => {
+  it("the documentation's first example (reads, gradients, AdamW, a step): at most 39.7 kB", async () => {
     const page = await bundle('first', await firstExample());
     expectNeutral(page.script);
     const { lines, kilobytes } = await visit(page, (line) => /^\S+ \S+ \S+$/.test(line));
     checkFirstExample(numbersOf(lines));
-    expect(kilobytes).toBeLessThan(39.5);
-    expect(await kilobytesOnGpu(page)).toBeLessThan(39.5);
+    expect(kilobytes).toBeLessThan(39.7);
+    expect(await kilobytesOnGpu(page)).toBeLessThan(39.7);
   });
 
-  it('a page that trains layers: at most 39.5 kB', async () => {
+  it('a page that trains layers: at most 39.7 kB', async () => {
     const page = await bundle('training', training(''));
     expectNeutral(page.script);
     const { lines, scripts, kilobytes } = await visit(page, (line) => line === 'done');
     expect(numbersOf(lines)[0]).toBeGreaterThan(0);
     expect(scripts).toEqual(['index', 'subgroup-kernel']);
-    expect(kilobytes).toBeLessThan(39.5);
-    expect(await kilobytesOnGpu(page)).toBeLessThan(39.5);
+    expect(kilobytes).toBeLessThan(39.7);
+    expect(await kilobytesOnGpu(page)).toBeLessThan(39.7);
   });
 
   it('what is loaded on demand arrives while the page still waits for it', async () => {
