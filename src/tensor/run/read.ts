@@ -105,9 +105,7 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
     for (const one of told) if (one.status === 'rejected') throw one.reason;
   }
   const copies = await copying;
-  return xs.map((x) => {
-    return hostArray(x, onHost.get(x) ?? (copies[onGpu.indexOf(x)] as ArrayBuffer));
-  });
+  return xs.map((x) => hostArray(x, onHost.get(x) ?? (copies[onGpu.indexOf(x)] as ArrayBuffer)));
 }
 
 /** What the bytes of a tensor say: f16 is widened, of whose odd numbers of elements one more lies in memory; bool becomes bytes. */

@@ -35,10 +35,17 @@ function twoColours(draw: Random): ColourMatrix {
   ]) as unknown as ColourMatrix;
 }
 
-/** RGBA `[side, side, 4]` of a cut-out, drawn anew; transparency stays. Of `grey`, `hue` and `duotone` colours alone make the difference. */
+/** The renderings whose pixels differ from the atlas'; of the others colours alone make the difference. */
+const redrawings: Partial<Record<Rendering, (pixels: Uint8Array, side: number) => Uint8Array>> = { flat, outline };
+
+/** The rendering that a cut-out's pixels are of. */
+export function pixelsOf(rendering: Rendering): Rendering {
+  return redrawings[rendering] ? rendering : 'drawn';
+}
+
+/** RGBA `[side, side, 4]` of a cut-out, drawn anew; transparency stays. */
 export function redraw(pixels: Uint8Array, side: number, rendering: Rendering): Uint8Array {
-  if (rendering === 'flat') return flat(pixels, side);
-  return rendering === 'outline' ? outline(pixels, side) : pixels;
+  return redrawings[rendering]?.(pixels, side) ?? pixels;
 }
 
 /** Tones of a channel in a flat drawing. */

@@ -12,7 +12,7 @@ import { CutOut, type Placement } from './cut-out.ts';
 import { type Ground, grounds, horizons, paintPlain } from './grounds/grounds.ts';
 import type { Canvas } from './grounds/pixels.ts';
 import { compose, countPixels, emptyLayer, type Layer } from './layer.ts';
-import { drawColours, drawRendering, type Rendering, redraw } from './rendering.ts';
+import { drawColours, drawRendering, pixelsOf, type Rendering, redraw } from './rendering.ts';
 import {
   chooseClasses,
   chooseNames,
@@ -277,7 +277,7 @@ export class SceneMaker {
   }
 
   #cutOut({ style, name, rendering }: Drawing): CutOut {
-    const key = `${rendering}/${style}/${name}`;
+    const key = `${pixelsOf(rendering)}/${style}/${name}`;
     let found = this.#cutOuts.get(key);
     if (!found) {
       const { side } = this.#atlas;

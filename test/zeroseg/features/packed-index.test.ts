@@ -1,25 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import { openCache, readCache } from '../../../src/zeroseg/features/cache.ts';
-import type { CacheKey } from '../../../src/zeroseg/features/cache-key.ts';
 import type { PhotoFile } from '../../../src/zeroseg/features/photo-source.ts';
 import { hashPhoto } from '../../../src/zeroseg/features/photo-source.ts';
 import { RowTable } from '../../../src/zeroseg/features/row-table.ts';
 import { type FileSystem, memoryFileSystem } from '../../../src/zeroseg/storage/index.ts';
+import { smallCacheKey as key } from '../../support/cache-key.ts';
 import { seeded } from '../../support/check-op.ts';
-
-const key: CacheKey = {
-  ...{
-    teacher: 't',
-    weights: 'w',
-    grids: [1, 2],
-    viewSource: 'native',
-    teacherSize: 8,
-    views: 5,
-    dim: 6,
-    studentSize: 4,
-  },
-  ...{ mean: [0, 0, 0], std: [1, 1, 1] },
-};
 
 const photo = (path: string, mtime = 1): PhotoFile => ({
   path,

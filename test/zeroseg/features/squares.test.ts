@@ -6,21 +6,8 @@ import type { SquareCodec } from '../../../src/zeroseg/features/squares.ts';
 import { cachedData } from '../../../src/zeroseg/features/training-data.ts';
 import { type Image, studentImage } from '../../../src/zeroseg/image/index.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/index.ts';
+import { smallCacheKey as key } from '../../support/cache-key.ts';
 import { seeded } from '../../support/check-op.ts';
-
-const key: CacheKey = {
-  ...{
-    teacher: 't',
-    weights: 'w',
-    grids: [1, 2],
-    viewSource: 'native',
-    teacherSize: 8,
-    views: 5,
-    dim: 6,
-    studentSize: 4,
-  },
-  ...{ mean: [0, 0, 0], std: [1, 1, 1] },
-};
 
 /** Keeps the pixels, and behind them so many zeros as the first of them says: files of different lengths. */
 const padded: SquareCodec = {
