@@ -3,11 +3,12 @@ import type { Random } from '../../nn/layers/index.ts';
 import { between, drawColour, pick } from './colour.ts';
 import { type ColourMatrix, jitterColours, lightness } from './colour-matrix.ts';
 
-const others = ['grey', 'hue', 'duotone', 'flat', 'outline'] as const;
+const others = ['grey', 'hue', 'duotone', 'flat', 'outline', 'inked'] as const;
 
 /**
  * How an object is drawn. `drawn`: as in the atlas. `grey`: without colours. `hue`: with other ones. `duotone`: lightness alone, from one
  * colour to another. `flat`: in few tones, without shading. `outline`: dark lines on light paper, or light ones on dark, in two colours.
+ * `inked`: in few tones, with black lines.
  */
 export type Rendering = 'drawn' | (typeof others)[number];
 
@@ -36,7 +37,11 @@ function twoColours(draw: Random): ColourMatrix {
 }
 
 /** The renderings whose pixels differ from the atlas'; of the others colours alone make the difference. */
-const redrawings: Partial<Record<Rendering, (pixels: Uint8Array, side: number) => Uint8Array>> = { flat, outline };
+const redrawings: Partial<Record<Rendering, (pixels: Uint8Array, side: number) => Uint8Array>> = {
+  flat,
+  outline,
+  inked,
+};
 
 /** The rendering that a cut-out's pixels are of. */
 export function pixelsOf(rendering: Rendering): Rendering {
@@ -78,22 +83,34 @@ function flat(pixels: Uint8Array, side: number): Uint8Array {
 /** The step of lightness from one pixel to the next, over three, that is a line in full. */
 const EDGE = 80;
 
-/** Black lines on white where lightness changes fast, and along the border: how much so is how black. */
-function outline(pixels: Uint8Array, side: number): Uint8Array {
-  const out = Uint8Array.from(pixels);
+/** How much of a line `[side, side]`, in 0..1, goes through each pixel: where lightness changes fast, and along the border. */
+function lines(pixels: Uint8Array, side: number): Float32Array {
   // Beyond the border it is as dark as nothing else, so that there is a line.
   const light = (x: number, y: number) => {
     const at = (y * side + x) * 4;
     if (x < 0 || y < 0 || x >= side || y >= side || pixels[at + 3]! < 128) return -255;
     return lightness[0] * pixels[at]! + lightness[1] * pixels[at + 1]! + lightness[2] * pixels[at + 2]!;
   };
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const across = light(x + 1, y) - light(x - 1, y);
-      const down = light(x, y + 1) - light(x, y - 1);
-      const line = Math.min(1, Math.hypot(across, down) / 2 / EDGE);
-      out.fill(255 * (1 - line), (y * side + x) * 4, (y * side + x) * 4 + 3);
-    }
-  }
+  return Float32Array.from({ length: side * side }, (_, i) => {
+    const [x, y] = [i % side, Math.floor(i / side)];
+    return Math.min(1, Math.hypot(light(x + 1, y) - light(x - 1, y), light(x, y + 1) - light(x, y - 1)) / 2 / EDGE);
+  });
+}
+
+/** Black lines on white. */
+function outline(pixels: Uint8Array, side: number): Uint8Array {
+  const out = Uint8Array.from(pixels);
+  lines(pixels, side).forEach((line, i) => out.fill(255 * (1 - line), i * 4, i * 4 + 3));
+  return out;
+}
+
+/** Black lines on few tones; those of the border are three pixels wide. */
+function inked(pixels: Uint8Array, side: number): Uint8Array {
+  const out = flat(pixels, side);
+  const drawn = lines(pixels, side);
+  drawn.forEach((line, i) => {
+    const beside = Math.max(line, drawn[i - 1] ?? 0, drawn[i + 1] ?? 0, drawn[i - side] ?? 0, drawn[i + side] ?? 0);
+    for (let c = 0; c < 3; c++) out[i * 4 + c] = out[i * 4 + c]! * (1 - Math.max(line, beside * Number(beside === 1)));
+  });
   return out;
 }

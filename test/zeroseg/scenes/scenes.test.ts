@@ -303,7 +303,7 @@ describe('objects that are drawn anew', () => {
     const objects = count(maker({ redrawn: 0.5, objects: [4, 4], repeat: 0.5 }), 100).flatMap((scene) => scene.objects);
     const kinds = new Map<string, number>();
     for (const { rendering } of objects) kinds.set(rendering, (kinds.get(rendering) ?? 0) + 1);
-    expect([...kinds.keys()].sort()).toEqual(['drawn', 'duotone', 'flat', 'grey', 'hue', 'outline']);
+    expect([...kinds.keys()].sort()).toEqual(['drawn', 'duotone', 'flat', 'grey', 'hue', 'inked', 'outline']);
     expect(kinds.get('drawn')! / objects.length).toBeGreaterThan(0.4);
     expect(kinds.get('drawn')! / objects.length).toBeLessThan(0.6);
     expect(of('drawn')).toEqual([]);
@@ -325,6 +325,16 @@ describe('objects that are drawn anew', () => {
     for (const scene of outlines) {
       const { middle, border } = coloursOf(scene);
       expect(Math.max(...middle.map((value, c) => Math.abs(value - border[c]!)))).toBeGreaterThan(60);
+    }
+  });
+
+  test('inked ones: a black line along the border, few tones within', () => {
+    const inked = of('inked').filter(({ objects: [object] }) => object!.name === 'box');
+    expect(inked.length).toBeGreaterThan(1);
+    for (const scene of inked) {
+      const { middle, border } = coloursOf(scene);
+      expect([...new Set(middle)].sort()).toEqual([0, 255]);
+      expect(Math.max(...border)).toBeLessThan(100);
     }
   });
 
