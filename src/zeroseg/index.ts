@@ -232,6 +232,7 @@ export {
 } from './groupvit/index.ts';
 export { ConfigError, type Progress, sha256OfRanges, TrainingError, type WorkOptions } from './host/index.ts';
 export {
+  cellsAlong,
   classColour,
   clipMean,
   clipStd,
@@ -245,13 +246,16 @@ export {
   type LabelMap,
   PixelError,
   pascalPalette,
+  type RowRange,
   resizeImage,
   slidingWindows,
   studentImage,
   teacherViews,
   toTensor,
   type ViewOptions,
+  type ViewRows,
   viewCount,
+  viewRows,
   type WindowBox,
 } from './image/index.ts';
 export {

@@ -1,6 +1,7 @@
 import {
   type CachePart,
   checkFill,
+  firstRepeated,
   formatBytes,
   LARGEST_GRID,
   MAX_GRIDS,
@@ -33,7 +34,6 @@ import {
   quietTerminal,
   UsageError,
   wholeNumber,
-  wholeNumbers,
   withDevice,
 } from '../shell/index.ts';
 import { kindOfPath, openTeacher } from '../weights/index.ts';
@@ -73,8 +73,8 @@ export function cacheCommand(context: Context): Command {
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
     .option(
       '--grids <list>',
-      'views: the whole square, its quarters, ninths, ...',
-      wholeNumbers(LARGEST_GRID, MAX_GRIDS),
+      'views: the whole square, its quarters, ninths, ...; a grid k that is no whole number has overlapping cells of 1/k of the side',
+      parseGrids,
       [1, 2, 3, 4],
     )
     .option(
@@ -231,6 +231,19 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     }
     terminal.out(`${place}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
   });
+}
+
+/** `1,2,3,4`, `1,2,2.667`. */
+function parseGrids(text: string): number[] {
+  const grids = text.split(',').map(Number);
+  if (!grids.every((k) => k >= 1 && k <= LARGEST_GRID) || grids.length > MAX_GRIDS) {
+    throw new InvalidArgumentError(
+      `It must be up to ${MAX_GRIDS} numbers from 1 to ${LARGEST_GRID} with commas between, such as 1,2,3,4.`,
+    );
+  }
+  const twice = firstRepeated(grids);
+  if (twice !== undefined) throw new InvalidArgumentError(`It must name each grid once; ${twice} comes twice.`);
+  return grids;
 }
 
 /** `2/4`: the second of four parts. */

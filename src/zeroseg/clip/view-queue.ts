@@ -6,6 +6,7 @@ import { free, type Tensor, tensor, variable } from '../../tensor/graph/index.ts
 import { KeptSteps, type Step, step } from '../../tensor/run/index.ts';
 import {
   type CellTaps,
+  cellsAlong,
   cellTaps,
   crop,
   gridBoxes,
@@ -77,7 +78,7 @@ export class ViewQueue implements Disposable {
     const { photo: image, region } = viewSquare(photo, this.#cut);
     const { size } = this.#teacher;
     const rows = Math.ceil(region.width / SIDES) * SIDES;
-    if (4 * rows * Math.max(rows, size * grids.reduce((a, b) => a + b)) <= largest) {
+    if (4 * rows * Math.max(rows, size * grids.reduce((sum, k) => sum + cellsAlong(k), 0)) <= largest) {
       return this.#with(rows, grids, (resizer) => (first, count, slot) => {
         resizer.run(image, region, first, count, slot);
       });

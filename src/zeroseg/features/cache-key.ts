@@ -33,7 +33,7 @@ export interface CacheKey {
 const isSide = isWhole(1, 16_384);
 const isColour: Check = (value) => isListOf(isNumber)(value) && (value as unknown[]).length === 3;
 const isGrids: Check = (value) =>
-  isListOf(isWhole(1, LARGEST_GRID))(value) &&
+  isListOf((k) => isNumber(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID)(value) &&
   (value as unknown[]).length >= 1 &&
   (value as unknown[]).length <= MAX_GRIDS;
 
@@ -46,7 +46,7 @@ export const cacheKeyFields: Readonly<Record<string, Check>> = {
   teacherSize: isSide,
   mean: isColour,
   std: isColour,
-  views: isWhole(1, MAX_GRIDS * LARGEST_GRID ** 2),
+  views: isWhole(1, MAX_GRIDS * (2 * LARGEST_GRID) ** 2),
   dim: isWhole(1, 65_536),
   studentSize: isNullOr(isSide),
   squares: isMaybe(isText),

@@ -8,7 +8,7 @@ import { type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { ClipVision, clipPixels, type DenseMode, type TeacherTower } from '../clip/index.ts';
 import { lengthOf, unitRows } from '../host/index.ts';
-import { type Image, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
+import { cellCuts, cellsAlong, type Image, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
 
 /**
  * What the features of a grid's cells are:
@@ -91,7 +91,7 @@ export class PooledRegions implements Disposable {
     return new PooledRegions(
       run,
       cut,
-      grids.flatMap((k) => Array.from({ length: k * k }, () => k === 1)),
+      grids.flatMap((k) => Array.from({ length: cellsAlong(k) ** 2 }, () => k === 1)),
     );
   }
 
@@ -128,12 +128,15 @@ export function cellWeights(side: number, grids: readonly number[]): Float32Arra
   // Boxes of a unit square: cuts of pixels are within half a pixel of them.
   let view = 0;
   for (const k of grids) {
-    const covered = (cell: number, patch: number): number =>
-      Math.max(0, Math.min((cell + 1) / k, (patch + 1) / side) - Math.max(cell / k, patch / side)) * k;
-    for (let cell = 0; cell < k * k; cell++, view++) {
-      const [row, column] = [Math.floor(cell / k), cell % k];
-      for (let y = 0; y < side; y++) {
-        for (let x = 0; x < side; x++) out[(view * side + y) * side + x] = covered(row, y) * covered(column, x);
+    const cuts = cellCuts(1, k);
+    const covered = ([from, to]: readonly [number, number], patch: number): number =>
+      Math.max(0, Math.min(to, (patch + 1) / side) - Math.max(from, patch / side)) * k;
+    for (const row of cuts) {
+      for (const column of cuts) {
+        for (let y = 0; y < side; y++) {
+          for (let x = 0; x < side; x++) out[(view * side + y) * side + x] = covered(row, y) * covered(column, x);
+        }
+        view++;
       }
     }
   }

@@ -1,11 +1,11 @@
 /** What a GPU is given to cut a photo into views by `resizeCells`. */
-import { gridBoxes, viewCount } from './grid-views.ts';
+import { cellsAlong, gridBoxes, viewCount } from './grid-views.ts';
 import type { Image, Region } from './image.ts';
 import { resizeTaps } from './resize.ts';
 
 /** Weights of all cells of all grids of a square, in the layout of `resizeCells`. */
 export interface CellTaps {
-  /** `[W, 3]`, with `W = size · Σ k` */
+  /** `[W, 3]`, with `W = size · Σ cellsAlong(k)` */
   readonly columns: Uint32Array;
   readonly weights: Uint32Array;
   /** `[V, 2]`, the same for squares of every side. */
@@ -22,8 +22,9 @@ export function cellTaps(side: number, grids: readonly number[], size: number): 
   const origins = new Uint32Array(2 * viewCount(grids));
   let [view, weights] = [0, 0];
   for (const k of grids) {
+    const cells = cellsAlong(k);
     const first = columns.length / 3;
-    for (const [x0, , x1] of gridBoxes(side, [k]).slice(0, k)) {
+    for (const [x0, , x1] of gridBoxes(side, [k]).slice(0, cells)) {
       const taps = resizeTaps(x1 - x0, size, 'bicubic');
       for (let i = 0; i < size; i++) {
         columns.push(x0 + (taps.first[i] as number), taps.count[i] as number, weights + i * taps.size);
@@ -31,8 +32,8 @@ export function cellTaps(side: number, grids: readonly number[], size: number): 
       parts.push(taps.weights);
       weights += taps.weights.length;
     }
-    for (let cell = 0; cell < k * k; cell++) {
-      origins.set([first + (cell % k) * size, first + Math.floor(cell / k) * size], 2 * view++);
+    for (let cell = 0; cell < cells * cells; cell++) {
+      origins.set([first + (cell % cells) * size, first + Math.floor(cell / cells) * size], 2 * view++);
     }
   }
   const all = new Int32Array(weights);
@@ -48,7 +49,7 @@ export function cellTaps(side: number, grids: readonly number[], size: number): 
 export function mostWeights(side: number, grids: readonly number[], size: number): number {
   // A cell is a pixel wider than its neighbours at most.
   const widest = (k: number): number => Math.ceil(2 * Math.max(1, Math.ceil(side / k) / size)) * 2 + 1;
-  return grids.reduce((sum, k) => sum + k * size * widest(k), 0);
+  return grids.reduce((sum, k) => sum + cellsAlong(k) * size * widest(k), 0);
 }
 
 /** The pixels of a region as `red + 256 green + 65536 blue`, row by row, into `target`. */

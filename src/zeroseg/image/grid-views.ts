@@ -16,7 +16,7 @@ export type ViewSource = 'native' | 'resized';
 
 /** How {@link teacherViews} cuts and sizes. */
 export interface ViewOptions {
-  /** Cells along a side, one number for each grid. The paper's, and the default: 1, 2, 3, 4. */
+  /** Cells along a side, one number for each grid: see {@link cellsAlong}. The paper's, and the default: 1, 2, 3, 4. */
   readonly grids?: readonly number[];
   /** Side of each view in pixels: what the teacher takes. Default 224. */
   readonly size?: number;
@@ -32,55 +32,96 @@ export interface ViewOptions {
 /** The grids of the paper. */
 export const defaultGrids: readonly number[] = [1, 2, 3, 4];
 
+/**
+ * Cells along a side of a grid whose cells are `1/k` of the side. Those of a whole number lie beside each other; those of another overlap, by
+ * about half: `2⌈k⌉ − 1` of them, evenly spread from one border to the other.
+ *
+ * ```ts
+ * cellsAlong(4);     // 4
+ * cellsAlong(8 / 3); // 5, each 3/8 of the side, from 0, 5/32, 10/32, 15/32 and 20/32 on
+ * ```
+ */
+export function cellsAlong(k: number): number {
+  return overlaps(k) ? 2 * Math.ceil(k) - 1 : k;
+}
+
+/** Whether the cells of a grid overlap. Only losses beyond the paper look at such views. */
+export function overlaps(k: number): boolean {
+  return !Number.isInteger(k);
+}
+
+/** Where the cells along a side of the given length begin and end. */
+export function cellCuts(side: number, k: number): readonly (readonly [from: number, to: number])[] {
+  if (!overlaps(k)) return Array.from({ length: k }, (_, i) => [(i * side) / k, ((i + 1) * side) / k] as const);
+  const last = cellsAlong(k) - 1;
+  const step = (side - side / k) / last;
+  // Both from the borders, so that the last ends at the last.
+  return Array.from({ length: last + 1 }, (_, i) => [i * step, side - (last - i) * step] as const);
+}
+
 /** Number of views: the sum of squares, 30 for the default grids. */
 export function viewCount(grids: readonly number[]): number {
   checkGrids(grids);
-  return grids.reduce((sum, k) => sum + k * k, 0);
+  return grids.reduce((sum, k) => sum + cellsAlong(k) ** 2, 0);
 }
 
-/** Which views show the whole square, and which a part of it: rows `from` up to `to` of features in the order of the grids. */
+/** Rows `from` up to `to` of features in the order of the grids. */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Which views the paper's losses look at: none that overlap. Neighbours are one range. */
 export interface ViewRows {
   /** The first view of the whole square; undefined where no grid is 1×1. */
   readonly whole: number | undefined;
-  /** All views of a part, in their order; neighbours are one range. */
-  readonly local: readonly { readonly from: number; readonly to: number }[];
+  /** All views of a part, in their order. */
+  readonly local: readonly RowRange[];
+  /** Both, in their order. */
+  readonly all: readonly RowRange[];
 }
 
 /**
  * Where the view of the whole square is, and where the others are, wherever the 1×1 grid stands.
  *
  * ```ts
- * viewRows([2, 1, 3]); // { whole: 4, local: [{ from: 0, to: 4 }, { from: 5, to: 14 }] }
+ * viewRows([2, 1, 3]); // { whole: 4, local: [{ from: 0, to: 4 }, { from: 5, to: 14 }], all: [{ from: 0, to: 14 }] }
  * ```
  */
 export function viewRows(grids: readonly number[]): ViewRows {
   checkGrids(grids);
   let whole: number | undefined;
-  const local: { from: number; to: number }[] = [];
-  let at = 0;
+  const local: RowRange[] = [];
+  const all: RowRange[] = [];
+  let from = 0;
   for (const k of grids) {
-    const to = at + k * k;
-    const last = local.at(-1);
-    if (k === 1) whole ??= at;
-    else if (last?.to === at) last.to = to;
-    else local.push({ from: at, to });
-    at = to;
+    const to = from + cellsAlong(k) ** 2;
+    if (k === 1) whole ??= from;
+    else if (!overlaps(k)) append(local, { from, to });
+    if (!overlaps(k)) append(all, { from, to });
+    from = to;
   }
-  return { whole, local };
+  return { whole, local, all };
+}
+
+function append(ranges: RowRange[], { from, to }: RowRange): void {
+  const last = ranges.at(-1);
+  if (last?.to === from) ranges[ranges.length - 1] = { from: last.from, to };
+  else ranges.push({ from, to });
 }
 
 function checkGrids(grids: readonly number[]): void {
-  const fits = (k: unknown): boolean => Number.isInteger(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID;
+  const fits = (k: unknown): boolean => typeof k === 'number' && k >= 1 && k <= LARGEST_GRID;
   if (!Array.isArray(grids) || grids.length === 0 || grids.length > MAX_GRIDS || !grids.every(fits)) {
     throw new PixelError(
-      `grids: a list of up to ${MAX_GRIDS} whole numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
+      `grids: a list of up to ${MAX_GRIDS} numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
     );
   }
 }
 
 /**
  * The boxes that cut a square of the given side, grid after grid, each row by row. Cuts are at `floor(i * side / k)`,
- * so the boxes of a grid are disjoint and cover the square.
+ * so the boxes of a grid are disjoint and cover the square; overlapping ones are cut down to whole pixels too.
  *
  * ```ts
  * gridBoxes(100, [1, 2]); // [[0,0,100,100], [0,0,50,50], [50,0,100,50], [0,50,50,100], [50,50,100,100]]
@@ -90,10 +131,8 @@ export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
   checkGrids(grids);
   const boxes: GridBox[] = [];
   for (const k of grids) {
-    const cut = (i: number): number => Math.floor((i * side) / k);
-    for (let row = 0; row < k; row++) {
-      for (let column = 0; column < k; column++) boxes.push([cut(column), cut(row), cut(column + 1), cut(row + 1)]);
-    }
+    const cuts = cellCuts(side, k).map(([from, to]) => [Math.floor(from), Math.floor(to)] as const);
+    for (const [top, bottom] of cuts) for (const [left, right] of cuts) boxes.push([left, top, right, bottom]);
   }
   return boxes;
 }
@@ -146,7 +185,7 @@ export function viewSquare(
   checkImage('teacherViews', image);
   const photo = source === 'native' ? image : studentImage(image, squareSize);
   const side = Math.min(photo.width, photo.height);
-  const finest = Math.max(...grids);
+  const finest = Math.ceil(Math.max(...grids));
   if (side < finest) {
     throw new PixelError(
       `teacherViews: a ${image.width} x ${image.height} photo cannot be cut into ${finest} x ${finest} views; leave it out`,

@@ -2,12 +2,17 @@ export { type CellTaps, cellTaps, mostWeights, packSquare } from './cell-taps.ts
 export { colourDistance, labOf } from './colour-distance.ts';
 export { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
 export {
+  cellCuts,
+  cellsAlong,
   defaultGrids,
   type GridBox,
   gridBoxes,
+  overlaps,
+  type RowRange,
   studentImage,
   teacherViews,
   type ViewOptions,
+  type ViewRows,
   type ViewSource,
   viewCount,
   viewRows,

@@ -135,9 +135,10 @@ const assignment: Schema<AssignmentConfig> = {
 
 const data: Schema<DataConfig> = {
   grids: {
-    kind: listOf(wholeNumber(1, LARGEST_GRID), 1, MAX_GRIDS),
+    kind: listOf(numberIn({ from: 1, to: LARGEST_GRID }), 1, MAX_GRIDS),
     default: [1, 2, 3, 4],
-    about: 'Sides of the view grids, in any order. 1 is the whole image: matching leaves it out, wherever it stands.',
+    about:
+      'Sides of the view grids, in any order. 1 is the whole image: matching leaves it out, wherever it stands. A grid k that is no whole number, such as 2.667, has 2⌈k⌉ − 1 overlapping cells along a side, each 1/k of it: only the composition loss looks at them (beyond the paper).',
   },
 };
 

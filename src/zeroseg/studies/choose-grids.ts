@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import type { TrainingData } from '../features/index.ts';
-import { viewCount } from '../image/index.ts';
+import { cellsAlong, viewCount } from '../image/index.ts';
 
 /**
  * Data whose features are of some grids only: rows of what was computed once for all of them.
@@ -15,8 +15,10 @@ export function chooseGrids(data: TrainingData, all: readonly number[], chosen: 
     throw new ArgumentError(`chooseGrids: there are no views of grid ${strange}; there are those of ${all.join(', ')}`);
   }
   if (chosen.join() === all.join()) return data;
-  const starts = all.map((_, i) => all.slice(0, i).reduce((sum, k) => sum + k * k, 0));
-  const rows = chosen.flatMap((k) => Array.from({ length: k * k }, (_, i) => (starts[all.indexOf(k)] as number) + i));
+  const starts = all.map((_, i) => (i === 0 ? 0 : viewCount(all.slice(0, i))));
+  const rows = chosen.flatMap((k) =>
+    Array.from({ length: cellsAlong(k) ** 2 }, (_, i) => (starts[all.indexOf(k)] as number) + i),
+  );
   const views = viewCount(all);
   return {
     length: data.length,

@@ -7,7 +7,7 @@ import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { nearestNames, type PatchGrid } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax, entropy } from '../host/index.ts';
-import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
+import { cellsAlong, type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
 import { classAffinity, pixelSegments, type ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
@@ -184,7 +184,7 @@ export function nearestGrids(
   grids: readonly number[],
   used: Iterable<number>,
 ): number[] {
-  const gridOf = grids.flatMap((k, g) => new Array<number>(k * k).fill(g));
+  const gridOf = grids.flatMap((k, g) => new Array<number>(cellsAlong(k) ** 2).fill(g));
   const nearest = nearestViews(segments, views, width);
   const counts = grids.map(() => 0);
   const those = [...new Set(used)];

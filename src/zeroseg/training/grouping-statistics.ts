@@ -1,8 +1,10 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
+
 import { ArgumentError } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { argmaxColumns, entropy } from '../host/index.ts';
+import { overlaps } from '../image/index.ts';
 import type { Losses, Segmentation } from '../model/index.ts';
 
 /** How the head divides the images of a batch: means over them. */
@@ -76,7 +78,7 @@ export function groupingStatistics(
   { groups, members, withCls, grids }: GroupingSizes,
 ): GroupingStatistics {
   const [firstGroups, finalGroups] = groups;
-  const gridOf = grids.filter((k) => k > 1).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
+  const gridOf = grids.filter((k) => k > 1 && !overlaps(k)).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
   const nearest = new Map<string, number>();
   const sums = { groupsFirst: 0, groups: 0, entropyFirst: 0, entropySecond: 0 };
   let images = 0;

@@ -1,4 +1,5 @@
 /** Photos as a mirror shows them. */
+import { cellsAlong } from '../image/index.ts';
 
 /**
  * For each view of a photo, row by row of each grid, the view that the mirrored photo has in its place: the same row, from the other end.
@@ -11,7 +12,8 @@ export function mirroredViews(grids: readonly number[]): number[] {
   const order: number[] = [];
   for (const k of grids) {
     const first = order.length;
-    for (let i = 0; i < k * k; i++) order.push(first + (i - (i % k)) + (k - 1 - (i % k)));
+    const cells = cellsAlong(k);
+    for (let i = 0; i < cells * cells; i++) order.push(first + (i - (i % cells)) + (cells - 1 - (i % cells)));
   }
   return order;
 }

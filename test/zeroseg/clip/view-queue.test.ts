@@ -48,6 +48,7 @@ test('views that the GPU cuts are those of the host, to the bit', async () => {
       [photo(40, 31), photo(31, 47), photo(9, 9), photo(5, 4), photo(36, 36), photo(150, 130), photo(30, 29)],
     ],
     [16, [3, 1], [photo(16, 20), photo(48, 48), photo(3, 3)]],
+    [12, [8 / 3, 2], [photo(40, 31), photo(48, 48), photo(3, 4)]],
   ] as const) {
     const cut = { grids, source: 'native', squareSize: 12 } as const;
     using queue = new ViewQueue(device.current, mirror(size, viewCount(grids)), cut);

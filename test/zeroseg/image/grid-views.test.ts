@@ -26,6 +26,23 @@ describe('gridBoxes', () => {
     }
   });
 
+  test('a grid that is no whole number has cells of its part of the side, from border to border, which overlap by about half', () => {
+    expect(viewCount([8 / 3])).toBe(25);
+    const [first] = gridBoxes(128, [8 / 3]);
+    expect(first).toEqual([0, 0, 48, 48]);
+    expect(gridBoxes(128, [8 / 3]).slice(0, 5)).toEqual([0, 20, 40, 60, 80].map((x) => [x, 0, x + 48, 48]));
+    for (const side of [2, 7, 31, 224, 333]) {
+      for (const k of [1.5, 8 / 3, 2.667, 1.01].filter((k) => k <= side)) {
+        const boxes = gridBoxes(side, [k]);
+        expect(boxes.length).toBe(viewCount([k]));
+        expect(boxes.at(-1)?.slice(2)).toEqual([side, side]);
+        for (const [x0, y0, x1, y1] of boxes) {
+          for (const length of [x1 - x0, y1 - y0]) expect(Math.abs(length - side / k)).toBeLessThanOrEqual(1);
+        }
+      }
+    }
+  });
+
   test('thirty views by default', () => {
     expect(viewCount([1, 2, 3, 4])).toBe(30);
     expect(viewCount([1])).toBe(1);
@@ -33,10 +50,10 @@ describe('gridBoxes', () => {
 
   test('refuses grids that cut nothing', () => {
     expect(() => viewCount([])).toThrowErrorMatchingInlineSnapshot(
-      `[PixelError: grids: a list of up to 64 whole numbers from 1 to 64, such as 1,2,3,4; got []]`,
+      `[PixelError: grids: a list of up to 64 numbers from 1 to 64, such as 1,2,3,4; got []]`,
     );
     expect(() => gridBoxes(10, [2, 0.5])).toThrowErrorMatchingInlineSnapshot(
-      `[PixelError: grids: a list of up to 64 whole numbers from 1 to 64, such as 1,2,3,4; got [2,0.5]]`,
+      `[PixelError: grids: a list of up to 64 numbers from 1 to 64, such as 1,2,3,4; got [2,0.5]]`,
     );
   });
 });

@@ -30,6 +30,7 @@ const photo = (seed: number) => {
 
 it('a mirrored photo has the features that a teacher without a left and a right sees in its views', () => {
   expect(mirroredViews([1, 2, 3])).toEqual([0, 2, 1, 4, 3, 7, 6, 5, 10, 9, 8, 13, 12, 11]);
+  expect(mirroredViews([1.5])).toEqual([2, 1, 0, 5, 4, 3, 8, 7, 6]);
   const before = photo(1);
   const [image, features] = [before.slice(), teacher(before)];
   mirror(image, features, mirroredViews(grids));

@@ -12,6 +12,7 @@ export interface Subject {
   readonly cols: number;
   /** What the model was trained with, and its sizes. */
   readonly trained: Training;
+  /** Cells along a side, by grid. */
   readonly grids: readonly number[];
   /** Where the views lie in the square, in the order of the grids: left, top, right, bottom. */
   readonly boxes: readonly (readonly [number, number, number, number])[];

@@ -2,6 +2,7 @@
 import { freeParameters } from '@zeroseg/core/nn';
 import {
   type ClipVision,
+  cellsAlong,
   classAffinity,
   ForwardInspector,
   type GroupedImage,
@@ -20,6 +21,7 @@ import {
   teacherViews,
   toTensor,
   viewCount,
+  viewRows,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import type { Gpu } from '../engine/gpu.ts';
@@ -99,7 +101,7 @@ export class ExplainTool {
       patch: config.patch,
       cols: config.image / config.patch,
       trained: trainingOf(config),
-      grids: config.grids,
+      grids: config.grids.map(cellsAlong),
       boxes: gridBoxes(config.image, config.grids),
     };
   }
@@ -251,7 +253,7 @@ function amongAllViews(
   segments: number,
   views: number,
 ): Pick<Grouped, 'distance' | 'nearest'> {
-  const places = grids.flatMap((k) => new Array<number>(k * k).fill(k)).flatMap((k, at) => (k === 1 ? [] : [at]));
+  const places = viewRows(grids).local.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, i) => from + i));
   const all = new Float32Array(segments * views).fill(Number.NaN);
   for (let segment = 0; segment < segments; segment++) {
     for (const [local, view] of places.entries())

@@ -5,6 +5,7 @@ import { matmul } from '../../../kernels/matmul/index.ts';
 import { unshuffle } from '../../../kernels/zeroseg/index.ts';
 import { fill, type Tensor, tensor } from '../../../tensor/graph/index.ts';
 import { ShapeError } from '../../../tensor/values/index.ts';
+import { cellCuts } from '../../image/index.ts';
 import type { LossTerm } from './term.ts';
 
 /** {@link composition} of the model's segments: a term beyond the paper. */
@@ -106,13 +107,11 @@ function ofTheWhole(x: Tensor): Tensor {
 export function viewCover(grids: readonly number[], side: number): Float32Array {
   const rows: number[] = [];
   for (const k of grids) {
-    const inside = (cell: number, at: number) =>
-      Math.max(0, Math.min(at + 1, ((cell + 1) * side) / k) - Math.max(at, (cell * side) / k));
-    for (let row = 0; row < k; row++) {
-      for (let column = 0; column < k; column++) {
-        for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) rows.push(inside(row, y) * inside(column, x));
-      }
-    }
+    const inside = cellCuts(side, k).map(([from, to]) =>
+      Array.from({ length: side }, (_, at) => Math.max(0, Math.min(at + 1, to) - Math.max(at, from))),
+    );
+    for (const down of inside)
+      for (const across of inside) for (const y of down) for (const x of across) rows.push(y * x);
   }
   return Float32Array.from(rows);
 }

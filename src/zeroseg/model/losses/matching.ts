@@ -1,8 +1,7 @@
-import { concat, slice } from '../../../kernels/layout/index.ts';
 import { segmentMatch } from '../../../kernels/zeroseg/index.ts';
 import type { Tensor } from '../../../tensor/graph/index.ts';
 import { viewRows } from '../../image/index.ts';
-import type { LossTerm } from './term.ts';
+import { type LossTerm, viewsAt } from './term.ts';
 
 /** L1 distance of each segment to the local view that is nearest to it. The whole image is no local view, wherever it stands. */
 export const matchingTerm: LossTerm = {
@@ -13,10 +12,8 @@ export const matchingTerm: LossTerm = {
   defaultWeight: 1,
   isAlwaysComputed: true,
   compute({ segments, targets, compared, trace, config: { feat_reduce: features, segment_reduce, grids } }) {
-    const { local: parts } = viewRows(grids);
-    if (parts.length === 0) return undefined;
-    const cells = parts.map(({ from, to }) => slice(targets, 1, from, to));
-    const local = cells.length === 1 ? (cells[0] as Tensor) : concat(cells, 1);
+    const local = viewsAt(targets, viewRows(grids).local);
+    if (!local) return undefined;
     const options = { features, segments: segment_reduce } as const;
     const found = segmentMatch(compared(segments), local, options);
     trace('match_index', found.index);

@@ -1,5 +1,7 @@
+import { concat, slice } from '../../../kernels/layout/index.ts';
 import type { Trace } from '../../../nn/layers/index.ts';
 import type { Tensor } from '../../../tensor/graph/index.ts';
+import type { RowRange } from '../../image/index.ts';
 import type { ZeroSegConfig } from '../config-groups.ts';
 
 /** What the model made of a batch, and what it is to be compared with. */
@@ -54,4 +56,10 @@ export interface LossTerm {
   readonly isAlwaysComputed?: boolean;
   /** Undefined where there is nothing to compare: the term is then 0. */
   compute(context: LossContext): TermResult | undefined;
+}
+
+/** The rows of `targets` `[B, V, C]` that the ranges hold, in their order; undefined where there are none. */
+export function viewsAt(targets: Tensor, ranges: readonly RowRange[]): Tensor | undefined {
+  const parts = ranges.map(({ from, to }) => slice(targets, 1, from, to));
+  return parts.length > 1 ? concat(parts, 1) : parts[0];
 }

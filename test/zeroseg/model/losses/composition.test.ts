@@ -165,6 +165,15 @@ it('shares every patch among the views of a grid', () => {
   ]);
 });
 
+it('an overlapping view covers its part of the patches', () => {
+  const cover = viewCover([8 / 3], 16);
+  // Of 16 patches 6, from 0, 2.5, 5, 7.5 and 10 on.
+  for (let j = 0; j < 25; j++) {
+    expect(cover.subarray(j * 256, (j + 1) * 256).reduce((sum, part) => sum + part, 0)).toBeCloseTo(36, 4);
+  }
+  expect([...cover.subarray(256, 256 + 16)]).toEqual([0, 0, 0.5, 1, 1, 1, 1, 1, 0.5, 0, 0, 0, 0, 0, 0, 0]);
+});
+
 const device = useDevice();
 
 // Of 16 patches, 5 i mod 16 is the rank of place i among the masking noise: what `places` says.
