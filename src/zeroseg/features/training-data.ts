@@ -1,6 +1,6 @@
 import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../image/index.ts';
-import type { CacheReader } from './cache.ts';
 import { CacheError } from './cache-error.ts';
+import type { CacheReader } from './cache-reader.ts';
 
 /** Images and their teacher features, by number. */
 export interface TrainingData {

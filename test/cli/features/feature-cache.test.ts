@@ -8,14 +8,10 @@ import { hashFiles } from '../../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { listPhotos } from '../../../cli/src/photos/photos.ts';
 import { toHalf } from '../../../src/nn/safetensors/index.ts';
-import {
-  type CacheOptions,
-  type CacheReader,
-  type CacheWriter,
-  openCache as openFiles,
-  readCache as readFiles,
-} from '../../../src/zeroseg/features/cache.ts';
+import { openCache as openFiles, readCache as readFiles } from '../../../src/zeroseg/features/cache.ts';
 import type { CacheKey } from '../../../src/zeroseg/features/cache-key.ts';
+import type { CacheReader } from '../../../src/zeroseg/features/cache-reader.ts';
+import type { CacheOptions, CacheWriter } from '../../../src/zeroseg/features/cache-writer.ts';
 import { readStamped } from '../../../src/zeroseg/features/photo-source.ts';
 import { buildProgram } from '../../support/programs.ts';
 

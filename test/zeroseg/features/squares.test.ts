@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { type CacheReader, openCache, type ReadOptions, readCache } from '../../../src/zeroseg/features/cache.ts';
+import { openCache, readCache } from '../../../src/zeroseg/features/cache.ts';
 import type { CacheKey } from '../../../src/zeroseg/features/cache-key.ts';
+import type { CacheReader, ReadOptions } from '../../../src/zeroseg/features/cache-reader.ts';
 import { hashPhoto } from '../../../src/zeroseg/features/photo-source.ts';
 import type { SquareCodec } from '../../../src/zeroseg/features/squares.ts';
 import { cachedData } from '../../../src/zeroseg/features/training-data.ts';
