@@ -1,12 +1,13 @@
 /**
  * A model of training on several GPUs by `mpirun`, not a measurement. A step of `n` ranks takes
  *
- *     T(n) = k t / n + t_sum + u        t_sum = max(2 (n − 1)/n G / b + 2 (n − 1) l ⌈G / B⌉, G / h) + 2 B / h
+ *     T(n) = k t / n + max(s − 2/3 t (m − 1)/m, s / m) + 2 B / h + u        s = max(2 (n − 1)/n G / b + 2 (n − 1) l m, G / h),   m = ⌈G / B⌉
  *
- * with `k` micro-batches of `t` seconds in a batch, and `u` of the update; `G` the bytes of the gradients, in buckets of `B`; `b` the bandwidth
+ * with `k` micro-batches of `t` seconds in a batch, and `u` of the update; `G` the bytes of the gradients, in `m` buckets of `B`; `b` the bandwidth
  * and `l` the latency of the link (a ring: every rank sends and receives 2 (n − 1)/n of each bucket); `h` the way between GPU and host, which all
  * gradients of WebGPU take. While a bucket is summed, the next is read and the one before is written: the slower of both counts, and the first
- * read and the last write stand alone. Sums begin when the last backward pass is done. Efficiency is `T(1) / (n T(n))`.
+ * read and the last write stand alone. Sums run beside the last backward pass, two thirds of a micro-batch or of the rank's share where that is less;
+ * those of the first layers, the last bucket, cannot. Efficiency is `T(1) / (n T(n))`.
  */
 
 export interface Link {
@@ -38,6 +39,10 @@ export interface StepParts {
 
 /** PCIe 4.0 × 16, as it is measured. */
 const HOST = 25e9;
+
+/** What the backward pass takes of a micro-batch. */
+const BACKWARD = 2 / 3;
+
 /** Bytes that each rank sends, and as many that it receives, in a step. */
 export function networkBytes(ranks: number, gradients: number): number {
   return (2 * (ranks - 1) * gradients) / ranks;
@@ -46,9 +51,13 @@ export function networkBytes(ranks: number, gradients: number): number {
 /** Seconds of a step: see above. */
 export function stepSeconds({ passes, pass, update, gradients, bucket }: StepParts, ranks: number, link: Link): number {
   if (ranks === 1) return passes * pass + update;
-  const network =
-    networkBytes(ranks, gradients) / link.bandwidth + 2 * (ranks - 1) * link.latency * Math.ceil(gradients / bucket);
-  return (passes / ranks) * pass + Math.max(network, gradients / HOST) + (2 * bucket) / HOST + update;
+  const buckets = Math.ceil(gradients / bucket);
+  const network = networkBytes(ranks, gradients) / link.bandwidth + 2 * (ranks - 1) * link.latency * buckets;
+  const sums = Math.max(network, gradients / HOST);
+  // A rank's share of the batch may be less than a micro-batch.
+  const last = Math.min(1, passes / ranks) * pass;
+  const beside = ((BACKWARD * last) / buckets) * (buckets - 1);
+  return (passes / ranks) * pass + Math.max(sums - beside, sums / buckets) + (2 * bucket) / HOST + update;
 }
 
 export function efficiency(parts: StepParts, ranks: number, link: Link): number {
