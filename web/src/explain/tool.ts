@@ -2,7 +2,6 @@
 import { freeParameters } from '@zeroseg/core/nn';
 import {
   type ClipVision,
-  cellsAlong,
   classAffinity,
   ForwardInspector,
   type GroupedImage,
@@ -81,7 +80,7 @@ export class ExplainTool {
     const square = studentImage(photo, config.image);
     const planes = toTensor(square, imagenetMean, imagenetStd);
     const [views, whole] = await Promise.all([
-      teacher.features(teacherViews(photo, { grids: config.grids, ...teacher.pixels })),
+      teacher.features(teacherViews(photo, { grids: comparedGrids(config), ...teacher.pixels })),
       inspector.see(
         planes,
         Float32Array.from({ length: patchCount(config) }, (_, patch) => patch),
@@ -101,8 +100,8 @@ export class ExplainTool {
       patch: config.patch,
       cols: config.image / config.patch,
       trained: trainingOf(config),
-      grids: config.grids.map(cellsAlong),
-      boxes: gridBoxes(config.image, config.grids),
+      grids: comparedGrids(config),
+      boxes: gridBoxes(config.image, comparedGrids(config)),
     };
   }
 
@@ -129,7 +128,8 @@ export class ExplainTool {
     const { config } = inspector.model;
     const seen = await this.#see(work, request);
     const { tau, hard, noiseSeed } = request;
-    const grids = config.grids.slice(0, request.grids);
+    const all = comparedGrids(config);
+    const grids = all.slice(0, request.grids);
     const noise =
       noiseSeed === undefined ? undefined : await inspector.noise(new Uint32Array([noiseSeed, 1]), seen.maskRatio);
     const views = work.views.subarray(0, viewCount(grids) * config.clip_dim);
@@ -144,7 +144,7 @@ export class ExplainTool {
       groupSizes: countsOf(groups.groupOf, config.output_groups[0] as number),
       segmentSizes: countsOf(groups.segmentOf, segments),
       segments,
-      ...amongAllViews(image, grids, segments, viewCount(config.grids)),
+      ...amongAllViews(image, grids, segments, viewCount(all)),
       terms: image.terms,
       total: image.total,
     };
@@ -210,7 +210,7 @@ export class ExplainTool {
       );
     }
     const vision = await opened.clip.vision(device);
-    const teacher = await Teacher.create(device, vision, { batch: viewCount(model.config.grids) });
+    const teacher = await Teacher.create(device, vision, { batch: viewCount(comparedGrids(model.config)) });
     const inspector = new ForwardInspector(device, model);
     return { id, vocabulary: vocabulary as OpenVocabulary<ZeroSegAndText>, inspector, vision, teacher };
   }
@@ -244,6 +244,11 @@ function trainingOf(config: ZeroSegConfig): Subject['trained'] {
       compose: config['w_compose'] ?? 0,
     },
   };
+}
+
+/** The grids that segments are compared with: those of a model whose cells do not overlap. */
+function comparedGrids({ grids }: ZeroSegConfig): number[] {
+  return grids.filter((k) => Number.isInteger(k));
 }
 
 /** Distances and nearest views, which the pass counts among the local views of the grids that were compared, among all views. */
