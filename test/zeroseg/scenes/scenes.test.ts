@@ -324,7 +324,7 @@ describe('objects that are drawn anew', () => {
     expect(outlines.length).toBeGreaterThan(1);
     for (const scene of outlines) {
       const { middle, border } = coloursOf(scene);
-      expect(Math.max(...middle.map((value, c) => Math.abs(value - border[c]!)))).toBeGreaterThan(60);
+      expect(Math.max(...middle.map((value, c) => Math.abs(value - border[c]!)))).toBeGreaterThan(40);
     }
   });
 
