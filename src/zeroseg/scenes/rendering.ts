@@ -100,7 +100,7 @@ function lines(pixels: Uint8Array, side: number): Float32Array {
 /** Black lines on white. */
 function outline(pixels: Uint8Array, side: number): Uint8Array {
   const out = Uint8Array.from(pixels);
-  lines(pixels, side).forEach((line, i) => out.fill(255 * (1 - line), i * 4, i * 4 + 3));
+  for (const [i, line] of lines(pixels, side).entries()) out.fill(255 * (1 - line), i * 4, i * 4 + 3);
   return out;
 }
 
