@@ -104,13 +104,14 @@ function outline(pixels: Uint8Array, side: number): Uint8Array {
   return out;
 }
 
-/** Black lines on few tones; those of the border are three pixels wide. */
+/** Black lines on few tones; what is a line in full, as the border is, is three pixels wide. */
 function inked(pixels: Uint8Array, side: number): Uint8Array {
   const out = flat(pixels, side);
   const drawn = lines(pixels, side);
   drawn.forEach((line, i) => {
     const beside = Math.max(line, drawn[i - 1] ?? 0, drawn[i + 1] ?? 0, drawn[i - side] ?? 0, drawn[i + side] ?? 0);
-    for (let c = 0; c < 3; c++) out[i * 4 + c] = out[i * 4 + c]! * (1 - Math.max(line, beside * Number(beside === 1)));
+    const ink = beside === 1 ? 1 : line;
+    for (let c = 0; c < 3; c++) out[i * 4 + c] = out[i * 4 + c]! * (1 - ink);
   });
   return out;
 }

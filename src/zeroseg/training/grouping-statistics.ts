@@ -1,5 +1,4 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
-
 import { ArgumentError } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
