@@ -509,10 +509,14 @@ parser('readJsonFile parseJsonFile', damagedBytes([cacheFiles['cache.json']]), a
   await files.write('a.json', bytes);
   await readJsonFile(files, 'a.json');
 });
-parser('openCache', damagedJson(JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))), async (found) => {
-  await put('opened/cache.json', found);
-  await (await openCache(nodeFileSystem(at('opened')), cacheKey)).close();
-});
+parser(
+  'openCache readHeader',
+  damagedJson(JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))),
+  async (found) => {
+    await put('opened/cache.json', found);
+    await (await openCache(nodeFileSystem(at('opened')), cacheKey)).close();
+  },
+);
 const scenes = {
   format: 'zeroseg-scenes',
   version: 1,

@@ -458,7 +458,7 @@ describe('what does not fit is refused', () => {
     expect(
       await refused('cache', at('photos'), '--clip', at('clip'), '--out', at('never'), '--grids', '1,x'),
     ).toMatchInlineSnapshot(
-      `"zeroseg cache: option '--grids <list>' argument '1,x' is invalid. It must be whole numbers from 1 to 64 with commas between, such as 1,2,3,4. See zeroseg cache --help."`,
+      `"zeroseg cache: option '--grids <list>' argument '1,x' is invalid. It must be up to 64 numbers from 1 to 64 with commas between, such as 1,2,3,4. See zeroseg cache --help."`,
     );
     expect(await refused('train', '--out', at('never'), '--bacth', '3')).toMatchInlineSnapshot(
       `"zeroseg train: unknown option '--bacth' (Did you mean --batch?) See zeroseg train --help."`,
