@@ -8,58 +8,92 @@ interface Span {
 
 export class RecordedLoop implements Loop {
   readonly times: number;
+  readonly outer: Loop | undefined;
+  readonly runs: number;
 
-  constructor(times: number) {
+  constructor(times: number, outer: Loop | undefined) {
     this.times = times;
+    this.outer = outer;
+    this.runs = times * (outer?.runs ?? 1);
   }
 
-  /** Of all loops of a program: the place of the first and the last launch of each. */
-  static #places(launches: readonly Launch[]): Map<Loop, Span> {
-    const places = new Map<Loop, Span>();
-    launches.forEach(({ loop }, at) => {
-      if (!loop) return;
-      const known = places.get(loop);
-      if (known) known.last = at;
-      else places.set(loop, { first: at, last: at });
-    });
-    return places;
+  repeats({ loop }: Launch): boolean {
+    return outermost(loop) === outermost(this);
   }
 
   order(launches: readonly Launch[]): Uint32Array {
-    const all: number[] = [];
-    for (let at = 0; at < launches.length; ) {
-      const { loop } = launches[at] as Launch;
-      let end = at + 1;
-      while (loop && launches[end]?.loop === loop) end++;
-      for (let k = 0; k < (loop?.times ?? 1); k++) for (let i = at; i < end; i++) all.push(i);
-      at = end;
-    }
-    return Uint32Array.from(all);
+    return Uint32Array.from(runsOf(launches, 0, launches.length, undefined));
   }
 
-  /** Behind all of the loop. */
+  /** Behind all of the outermost loop. */
   place(launches: readonly Launch[], place: number): number {
-    let end = place;
-    while (launches[end + 1]?.loop === this) end++;
-    return end;
+    let end = place + 1;
+    while (end < launches.length && this.repeats(launches[end] as Launch)) end++;
+    return end - 1;
   }
 
   /** What is alive in a loop stays so in all of it, unless every turn writes it anew before it reads it. */
   extend(launches: readonly Launch[], spans: ReadonlyMap<Storage, Span>, liveOut: ReadonlySet<Storage>): void {
-    const places = RecordedLoop.#places(launches);
-    const seen = new Set<Storage>();
-    launches.forEach((launch, at) => {
-      const place = launch.loop && places.get(launch.loop);
-      launch.tensors.forEach(({ storage: { root } }, i) => {
-        const span = spans.get(root);
-        const isFirst = !seen.has(root);
-        seen.add(root);
-        if (!place || !span) return;
-        const isLocal = !liveOut.has(root) && span.first >= place.first && span.last <= place.last;
-        if (isLocal && !(isFirst && span.first === at && launch.kernel.bindings[i]?.access !== 'write')) return;
-        span.first = Math.min(span.first, place.first);
-        span.last = Math.max(span.last, place.last);
+    /** The places of the first and the last launch of each loop. */
+    const places = new Map<Loop, Span>();
+    /** What comes to life as a launch writes it, without a look at what was there. */
+    const written = new Set<Storage>();
+    const loopsOf = new Map<Storage, Set<Loop>>();
+    launches.forEach(({ loop, kernel, tensors }, at) => {
+      for (let one = loop; one; one = one.outer) {
+        const known = places.get(one);
+        if (known) known.last = at;
+        else places.set(one, { first: at, last: at });
+      }
+      tensors.forEach(({ storage: { root } }, i) => {
+        let loops = loopsOf.get(root);
+        if (!loops) {
+          loopsOf.set(root, (loops = new Set()));
+          if (kernel.bindings[i]?.access === 'write') written.add(root);
+        }
+        for (let one = loop; one; one = one.outer) loops.add(one);
       });
     });
+    for (const [root, loops] of loopsOf) {
+      const span = spans.get(root);
+      if (!span) continue;
+      const { first, last } = span;
+      for (const loop of loops) {
+        const place = places.get(loop) as Span;
+        if (!liveOut.has(root) && written.has(root) && first >= place.first && last <= place.last) continue;
+        span.first = Math.min(span.first, place.first);
+        span.last = Math.max(span.last, place.last);
+      }
+    }
   }
+}
+
+function outermost(loop: Loop | undefined): Loop | undefined {
+  let found = loop;
+  while (found?.outer) found = found.outer;
+  return found;
+}
+
+/** The loop directly inside of `outer` (of none: the outermost) that repeats a launch, if any. */
+function loopInside(launch: Launch | undefined, outer: Loop | undefined): Loop | undefined {
+  let loop = launch?.loop;
+  while (loop && loop.outer !== outer) loop = loop.outer;
+  return loop;
+}
+
+/** The numbers of launches from `from` to `to` as one turn of `outer` runs them. */
+function runsOf(launches: readonly Launch[], from: number, to: number, outer: Loop | undefined): number[] {
+  const all: number[] = [];
+  for (let at = from; at < to; ) {
+    const loop = loopInside(launches[at], outer);
+    let end = at + 1;
+    if (!loop) all.push(at);
+    else {
+      while (end < to && loopInside(launches[end], outer) === loop) end++;
+      const turn = runsOf(launches, at, end, loop);
+      for (let k = 0; k < loop.times; k++) for (const i of turn) all.push(i);
+    }
+    at = end;
+  }
+  return all;
 }

@@ -87,15 +87,14 @@ export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): 
   }
 }
 
-/** Runs `body` once, whose launches are repeated. */
-export function inLoop(repeated: Loop, body: () => void): void {
-  if (loop)
-    throw new StepError('scan: the body of a scan cannot scan itself; write the inner one as ops, or join both axes');
-  loop = repeated;
+/** Runs `body` once, whose launches are repeated by the loop that `make` gives, inside of the one around it. */
+export function inLoop(make: (outer: Loop | undefined) => Loop, body: () => void): void {
+  const outer = loop;
+  loop = make(outer);
   try {
     body();
   } finally {
-    loop = undefined;
+    loop = outer;
   }
 }
 

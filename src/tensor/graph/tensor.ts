@@ -96,6 +96,12 @@ export class Tensor {
 /** Launches that follow each other in a list and run so many times: the body of a scan. What planning must know of it comes with it. */
 export interface Loop {
   readonly times: number;
+  /** The loop whose body it is a part of. */
+  readonly outer: Loop | undefined;
+  /** How often its launches run in all. */
+  readonly runs: number;
+  /** Whether a launch comes again behind those of this loop: it is in one of the loops around both. */
+  repeats(launch: Launch): boolean;
   /** The numbers of launches as a program runs them. */
   order(launches: readonly Launch[]): Uint32Array;
   /** The place behind which something comes that waits for the launch at a place. */
@@ -122,7 +128,7 @@ export interface Launch {
   /** What it uses of its tensors, by their numbers, where that is only some ranges of one. */
   readonly ranges?: Readonly<Record<number, readonly Storage[]>>;
   readonly label: string;
-  /** What it is repeated in, if anything. */
+  /** The innermost loop that it is repeated in, if any. */
   readonly loop: Loop | undefined;
   /** Where it was recorded: a stack, kept in check mode only. */
   readonly where: string | undefined;

@@ -24,7 +24,7 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
   for (let launch = open.pop(); launch; launch = open.pop()) {
     for (const tensor of launch.tensors) {
       for (const writer of tensor.storage.root.writers) {
-        if (writer.order < launch.order || (launch.loop && launch.loop === writer.loop)) need(writer);
+        if (writer.order < launch.order || launch.loop?.repeats(writer)) need(writer);
       }
     }
   }

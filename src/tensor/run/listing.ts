@@ -13,7 +13,7 @@ export function listing(name: string, program: StepProgram): string {
       const place = `${kind}${buffers.get(buffer)}${offset > 0 ? `+${offset}` : ''}`;
       return `${launch.kernel.names[n]}=${place}${formatShape(t.shape)}`;
     });
-    return `${String(i + 1).padStart(4)}  ${launch.label}${launch.loop ? ` (${launch.loop.times} times)` : ''}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
+    return `${String(i + 1).padStart(4)}  ${launch.label}${launch.loop ? ` (${launch.loop.runs} times)` : ''}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
   });
   const { planned, own, uniforms, unplanned } = program.memory;
   const head =
