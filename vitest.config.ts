@@ -15,6 +15,10 @@ const page = ['test/web/**'];
 // Builds the documentation's site, and opens it in a browser.
 const site = ['test/site/**'];
 
+const notInBrowser = [...nodeOnly, ...packages, ...page, ...site];
+// Half of the browser's time: rooms of ops whose tests compile kernels that few others have.
+const halfOfOps = ['test/kernels/{attention,elementwise,matmul,row-ops,spatial}/**/*.test.ts'];
+
 const config: ViteUserConfigFnPromise = async () => ({
   test: {
     // Most of a test's time is one thread's: a reference in float64, or a software adapter's compiler.
@@ -42,9 +46,10 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],
-          exclude: [...nodeOnly, ...packages, ...page, ...site],
+          exclude: notInBrowser,
           // One page for many files, so that they share a device: see `useDevice`.
           isolate: false,
+          maxWorkers: 1,
           sequence: { groupOrder: 1 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -53,7 +58,11 @@ const config: ViteUserConfigFnPromise = async () => ({
             headless: true,
             screenshotFailures: false,
             provider: playwright({ launchOptions: await browserLaunchOptions() }),
-            instances: [{ browser: 'chromium' as const }],
+            // Two browsers of one page each: SwiftShader compiles one kernel at a time in a process, that of a browser's GPU.
+            instances: [
+              { browser: 'chromium' as const, name: 'browser 1', include: halfOfOps },
+              { browser: 'chromium' as const, name: 'browser 2', exclude: [...notInBrowser, ...halfOfOps] },
+            ],
           },
         },
       },
