@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, type RunnerTask, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, type RunnerTask, type RunnerTestFile, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 import { openDevice } from '../../src/gpu/open-device.ts';
 import { profileOf } from '../../src/gpu/profile.ts';
@@ -8,8 +8,17 @@ const MAX_LEFT = 512 * 1024 * 1024;
 /** With more than this left, the next file gets a new device. */
 const KEEP_BYTES = 128 * 1024 * 1024;
 
+/**
+ * What a device says whose browser has lost its GPU process: by no fault of the test that runs, as a rule, but where a machine has no
+ * memory left. Such a test is tried once more, with a device of the process that the browser starts in its stead, and the report
+ * says so. A test that ends the process itself does so again, and fails.
+ */
+const GPU_PROCESS_ENDED = /the GPU device was lost \(A valid external Instance reference no longer exists/;
+
 /** The device, and the properties that it and its GPU have of their own: a spy is one more. */
 let shared: { readonly device: Device; readonly properties: number; file: string; bytesBefore: number } | undefined;
+/** Whether it is known that the test that ran has left no error. */
+let settled = false;
 
 /**
  * The device of the tests of a file. All files that one worker runs share it, because a software adapter spends most of a test's
@@ -21,8 +30,9 @@ let shared: { readonly device: Device; readonly properties: number; file: string
  */
 export function useDevice(): { readonly current: Device } {
   // biome-ignore lint/correctness/noEmptyPattern: vitest wants to see a pattern here
-  beforeAll(({}, { file }) => begin(file.id));
-  afterEach(() => shared?.device.settle());
+  beforeAll(({}, { file }) => begin(file));
+  beforeEach(beginTest);
+  afterEach(endTest);
   // biome-ignore lint/correctness/noEmptyPattern: vitest wants to see a pattern here
   afterAll(({}, { file }) => end(file));
   return {
@@ -34,24 +44,57 @@ export function useDevice(): { readonly current: Device } {
 }
 
 /** Runs once for a file, however often it calls `useDevice`. */
-async function begin(file: string): Promise<void> {
-  if (shared?.file === file) return;
+async function begin(file: RunnerTestFile): Promise<void> {
+  if (shared?.file === file.id) return;
   if (shared && !isAsOpened()) close();
-  if (!shared) {
-    const device = await openDevice({ notice: null, tuning: false });
-    shared = { device, properties: ownProperties(device), file, bytesBefore: 0 };
-  }
+  shared ??= await open();
   shared.device.tuned.clear();
-  shared.file = file;
+  shared.file = file.id;
   shared.bytesBefore = shared.device.bytes;
+  if ('document' in globalThis) tryOnceMore(file);
+}
+
+async function open(): Promise<NonNullable<typeof shared>> {
+  const device = await openDevice({ notice: null, tuning: false });
+  return { device, properties: ownProperties(device), file: '', bytesBefore: 0 };
+}
+
+function tryOnceMore(task: RunnerTask): void {
+  if ('tasks' in task) task.tasks.forEach(tryOnceMore);
+  else task.retry ??= { count: 1, condition: GPU_PROCESS_ENDED };
+}
+
+async function beginTest(): Promise<void> {
+  settled = false;
+  try {
+    shared?.device.alive();
+  } catch (error) {
+    if (!shared || !GPU_PROCESS_ENDED.test(String(error))) return;
+    console.warn('the GPU process of the browser has ended: on with another');
+    const { file } = shared;
+    shared = { ...(await open()), file };
+  }
+}
+
+/** Once for a test, however often a file calls `useDevice`: it waits for the GPU. */
+async function endTest(): Promise<void> {
+  if (settled) return;
+  settled = true;
+  await shared?.device.settle();
 }
 
 /** Runs after the file's own hooks, which were registered later. */
-function end(file: RunnerTask): void {
+async function end(file: RunnerTestFile): Promise<void> {
   if (!shared) return;
   const { device, bytesBefore } = shared;
   const left = device.bytes - bytesBefore;
-  if (left > KEEP_BYTES || device.bytes > KEEP_BYTES || isFailed(file) || !isAsOpened()) close();
+  const stays = left <= KEEP_BYTES && device.bytes <= KEEP_BYTES && !isFailed(file) && isAsOpened();
+  try {
+    // What the file's own hooks have left.
+    if (stays) await device.settle();
+  } finally {
+    if (!stays) close();
+  }
   if (left > MAX_LEFT) throw new Error(`${left} bytes of GPU buffers are left after these tests: free what they make`);
 }
 
