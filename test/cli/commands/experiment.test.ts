@@ -239,6 +239,9 @@ describe('zeroseg experiment', () => {
       '8',
       '--set',
       'stem=patch',
+      // A quarter of the patches.
+      '--set',
+      'image=32',
       '--init',
       'new',
       '--set',

@@ -107,7 +107,8 @@ describe('argsort', () => {
     const x = Float32Array.from({ length: 70000 * 3 }, () => Math.floor(random() * 9));
     using sorted = await step(device.current, {}, () => argsort(tensor(device.current, x, [70000, 3])));
     expect(sorted.launches.length).toBe(1);
-    expect(await readU32(sorted({}))).toEqual(Uint32Array.from(reference(x, 3)));
+    const [got, want] = [await readU32(sorted({})), reference(x, 3)];
+    expect([got.length, want.findIndex((place, i) => place !== got[i])]).toEqual([want.length, -1]);
   });
 
   it('takes rows without elements and no rows', async () => {
