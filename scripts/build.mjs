@@ -1,7 +1,6 @@
 // Builds both packages with code: dist/ and cli/dist. What the last build made goes first: a file that was moved since would be
 // packed too. Comments stay in the declarations, where editors show them, and go from the code and from the WGSL in it: they are a third of what
-// a page's project installs. WGSL keeps its lines, which errors of its compiler name, and loses other space: minifiers of pages do not
-// look into it.
+// a page's project installs.
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
 import ts from 'typescript-5.9';
+import { denseWgsl, holdsWgsl } from './dense-wgsl.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -17,9 +17,6 @@ const exportsOf = {
   '': ['index', 'nn/index', 'zeroseg/index', 'internal'],
   cli: ['index', 'bench/index', 'gpu-model/index'],
 };
-/** What is WGSL there has several lines, and nothing else has but messages of errors. */
-const holdsWgsl =
-  /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check[\\/]kernels)/;
 /** Where lines tell nothing that names do not: the pipeline, whose code is the most. */
 const isAbove = /[\\/]dist[\\/]zeroseg[\\/](?!text[\\/]clip-merges)/;
 /** Where no class is a module, whose fields are parameters in their order. */
@@ -57,48 +54,13 @@ for (const folder of ['', 'cli']) {
     // No comment of JavaScript is left: a line that begins like one is of a kernel.
     const lines = code.replace(/^[ \t]*\/\/.*\n/gm, '');
     const plain = ofTensors.test(file) ? withoutPlainFields(lines) : lines;
-    writeFileSync(file, withTabs(holdsWgsl.test(file) ? withDenseWgsl(plain) : plain));
+    writeFileSync(file, withTabs(holdsWgsl(file) ? denseWgsl(plain) : plain));
   }
 }
 
 /** Fields that a constructor sets need no line of their own, which minifiers would keep. */
 function withoutPlainFields(code) {
   return code.replace(/^ {2}([a-z]\w*);\n/gm, (line, name) => (code.includes(`this.${name} = `) ? '' : line));
-}
-
-/** Replaces space that separates nothing in templates of several lines and what is inside them, but for messages of errors. */
-function withDenseWgsl(code) {
-  const edits = [];
-  const visit = (node, isWgsl) => {
-    if (ts.isNewExpression(node)) return;
-    const within =
-      isWgsl ||
-      ((ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node)) && node.getText().includes('\n'));
-    if (within && ts.isTemplateLiteralToken(node)) edits.push([node.getStart(), node.end]);
-    ts.forEachChild(node, (child) => visit(child, within));
-  };
-  visit(ts.createSourceFile('code.js', code, ts.ScriptTarget.ESNext, true), false);
-  let dense = '';
-  let at = 0;
-  for (const [start, end] of edits) {
-    dense += code.slice(at, start) + denseWgsl(code.slice(start, end));
-    at = end;
-  }
-  return dense + code.slice(at);
-}
-
-/** The space between two words stays, and that between two operators: `a - -b`. What is brought into a template may be either. */
-function denseWgsl(token) {
-  const [, open, text, close] = /^([`}])(.*?)(`|\$\{)$/s.exec(token);
-  const kindOf = (c) =>
-    c === undefined ? 'unknown' : /\w/.test(c) ? 'word' : '()[]{},;'.includes(c) ? 'separator' : 'operator';
-  const lines = text.replace(/^\s*\/\/.*\n/gm, '').replace(/\s*\n\s*/g, '\n');
-  const dense = lines.replace(/ +/g, (spaces, at, all) => {
-    const kinds = [kindOf(all[at - 1]), kindOf(all[at + spaces.length])];
-    const separates = !kinds.includes('separator') && (kinds[0] === kinds[1] || kinds.includes('unknown'));
-    return separates ? ' ' : '';
-  });
-  return open + dense + close;
 }
 
 /** Code whose lines begin with tabs; the lines of texts stay. */

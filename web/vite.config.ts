@@ -1,5 +1,6 @@
 import { resolve, sep } from 'node:path';
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
+import { denseWgsl, holdsWgsl } from '../scripts/dense-wgsl.mjs';
 import { sourceAliases } from '../test/support/source.ts';
 import { contentSecurity } from './content-security.ts';
 import { pageFiles, serviceWorker } from './page-files.ts';
@@ -23,6 +24,13 @@ const securityPolicy: Plugin = {
   ],
 };
 
+const shortKernels = (): Plugin => ({
+  name: 'short-kernels',
+  apply: 'build',
+  enforce: 'pre',
+  transform: (code, id) => (holdsWgsl(id) ? { code: denseWgsl(code), map: null } : undefined),
+});
+
 const config: UserConfig = defineConfig({
   root: import.meta.dirname,
   // Works in any folder of any host.
@@ -36,7 +44,7 @@ const config: UserConfig = defineConfig({
     ],
   },
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
-  plugins: [securityPolicy, pageFiles(import.meta.dirname)],
+  plugins: [securityPolicy, shortKernels(), pageFiles(import.meta.dirname)],
   build: {
     target: 'es2023',
     modulePreload: { polyfill: false },
@@ -52,7 +60,7 @@ const config: UserConfig = defineConfig({
       },
     },
   },
-  worker: { format: 'es', rollupOptions: { output: { assetFileNames } } },
+  worker: { format: 'es', plugins: () => [shortKernels()], rollupOptions: { output: { assetFileNames } } },
 });
 
 export default config;

@@ -183,7 +183,7 @@ export class Device implements Disposable {
     return this.#readback.read(encoder, ranges, isScoped);
   }
 
-  /** Keeps {@link tuned} for later runs on this adapter: in `~/.cache/zeroseg`, or in the page's IndexedDB. */
+  /** Keeps {@link tuned} for later runs on this adapter: in `~/.cache/zeroseg`, or in the page's caches. */
   async saveTuning(): Promise<void> {
     await tuningStore.save(this.name, Object.fromEntries(this.tuned));
   }

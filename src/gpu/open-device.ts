@@ -32,9 +32,9 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
     if (options.tuning ?? true) {
       // Files can be damaged or be of another version: values of another type are left out.
-      const kept = await tuningStore.load(device.name);
-      const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
-      for (const [work, variant] of entries) if (typeof variant === 'string') device.tuned.set(work, variant);
+      const kept = (await tuningStore.load(device.name)) ?? {};
+      for (const [work, variant] of Object.entries(kept))
+        if (typeof variant === 'string') device.tuned.set(work, variant);
     }
     return device;
   } catch (error) {

@@ -31,4 +31,10 @@ export class Outcome {
     this.#reports.withdraw(this.#error);
     throw this.#error;
   }
+
+  /** Waits for all work and for `after`, which came behind it, and throws the first that went wrong. */
+  async demandAll(all: Iterable<Outcome>, after: Promise<unknown>): Promise<void> {
+    const told = await Promise.allSettled([...[...all].map((one) => one.demand()), after]);
+    for (const one of told) if (one.status === 'rejected') throw one.reason;
+  }
 }

@@ -25,62 +25,31 @@ export function awaitWithBackoff<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-const DATABASE = 'zeroseg';
-const TABLE = 'tuning';
-
-/** The part of IndexedDB that is used: the types of browsers are not there where this is compiled. */
-interface Request<T> {
-  readonly result: T;
-  readonly error: unknown;
-  onsuccess: (() => void) | null;
-  onerror: (() => void) | null;
-  onupgradeneeded?: (() => void) | null;
-}
-interface Table {
-  get(key: string): Request<Record<string, string> | undefined>;
-  put(value: Readonly<Record<string, string>>, key: string): Request<unknown>;
-}
-interface Database {
-  createObjectStore(name: string): unknown;
-  transaction(name: string, mode: 'readonly' | 'readwrite'): { objectStore(name: string): Table };
-  close(): void;
+/** The part of the Cache API that is used: the types of browsers are not there where this is compiled. */
+interface Caches {
+  match(address: string): Promise<Response | undefined>;
+  open(name: string): Promise<{ put(address: string, response: Response): Promise<void> }>;
 }
 
-/** The table `tuning` of the page's IndexedDB `zeroseg`. A browser that keeps nothing is as good as an empty one. */
+const kept = (): Caches => (globalThis as unknown as { caches: Caches }).caches;
+
+/** Of an adapter: nothing is ever asked for there. */
+const addressOf = (adapter: string): string => `https://tuning.invalid/${encodeURIComponent(adapter)}`;
+
+/** The page's cache `zeroseg-tuning`. A browser that keeps nothing is as good as an empty one. */
 export const tuningStore: TuningStore = {
   async load(adapter) {
     try {
-      return await inTable('readonly', (table) => table.get(adapter));
+      return (await (await kept().match(addressOf(adapter)))?.json()) as Record<string, unknown>;
     } catch {
       return undefined;
     }
   },
   async save(adapter, tuned) {
     try {
-      await inTable('readwrite', (table) => table.put(tuned, adapter));
+      await (await kept().open('zeroseg-tuning')).put(addressOf(adapter), Response.json(tuned));
     } catch (cause) {
       throw new DeviceError('tune: this browser keeps nothing; use save: false', { cause });
     }
   },
 };
-
-async function inTable<T>(mode: 'readonly' | 'readwrite', use: (table: Table) => Request<T>): Promise<T> {
-  const { indexedDB } = globalThis as unknown as {
-    indexedDB: { open(name: string, version: number): Request<Database> };
-  };
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(TABLE);
-  const database = await settled(opening);
-  try {
-    return await settled(use(database.transaction(TABLE, mode).objectStore(TABLE)));
-  } finally {
-    database.close();
-  }
-}
-
-function settled<T>(request: Request<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}

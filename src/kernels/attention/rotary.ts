@@ -28,7 +28,7 @@ export function rotaryTable(device: Device, length: number, width: number, base 
 }
 
 export interface RotaryOptions {
-  /** u32 `[N]`, or `[B, N]` with the first axis of x: the row of the table for each place. Default: 0, 1, …, N - 1. */
+  /** u32 or i32 `[N]`, or `[B, N]` with the first axis of x: the row of the table for each place. Default: 0, 1, …, N - 1. */
   readonly positions?: Tensor | undefined;
   /** Pairs are neighbours, as in the paper and GPT-J; else the first half and the second, as in LLaMA. Default: false. */
   readonly interleaved?: boolean;
@@ -44,7 +44,7 @@ export interface RotaryOptions {
  * const y = attention(rotaryEmbedding(q, table), rotaryEmbedding(k, table), v, { causal: true }); // q [B, H, N, 64]
  * ```
  *
- * @throws ShapeError when the widths differ, the table is shorter than N, or positions are not u32 `[N]` or `[B, N]`.
+ * @throws ShapeError when the widths differ, the table is shorter than N, or positions are not u32 or i32 `[N]` or `[B, N]`.
  */
 export function rotaryEmbedding(x: Tensor, table: Tensor, options: RotaryOptions = {}): Tensor {
   const op = 'rotaryEmbedding';
@@ -58,9 +58,9 @@ export function rotaryEmbedding(x: Tensor, table: Tensor, options: RotaryOptions
   }
   if (table.dtype !== 'f32') throw new ShapeError(op, `the table must be f32; it is ${table.dtype}`, shapes);
   const each = positions !== undefined && positions.shape.length === 2;
-  if (positions ? positions.dtype !== 'u32' : length < places) {
+  if (positions ? !['u32', 'i32'].includes(positions.dtype) : length < places) {
     const rule = positions
-      ? `positions must be u32, not ${positions.dtype}`
+      ? `positions must be u32 or i32, not ${positions.dtype}`
       : 'the table must have a row for each place';
     throw new ShapeError(op, rule, shapes);
   }
@@ -89,7 +89,7 @@ export function rotaryEmbedding(x: Tensor, table: Tensor, options: RotaryOptions
 const kernels = new Map<boolean, RotaryKernel>();
 type RotaryKernel = Kernel<Record<string, Binding>, Record<string, 'u32' | 'f32'>, { WG: number }>;
 
-// An invocation turns one pair.
+// An invocation turns one pair. A position below 0 is beyond the table, as u32.
 function makeKernel(hasPositions: boolean): RotaryKernel {
   return kernel({
     name: 'rotary-embedding',

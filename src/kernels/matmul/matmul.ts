@@ -1,4 +1,4 @@
-import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, fillFloats, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, sumRows } from '../axis/index.ts';
 import { activationBackward, activations, mul } from '../elementwise/index.ts';
@@ -37,6 +37,7 @@ export interface MatmulOptions extends MatmulEpilogue {
  * @throws ShapeError when the inner sizes differ, the batches do not broadcast, or bias or residual do not fit.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  checkOptions('matmul', options, ['bias', 'activation', 'residual', 'transposeA', 'transposeB']);
   return withEpilogue('matmul', { a, b }, options);
 }
 
@@ -60,7 +61,6 @@ export function linear(x: Tensor, weight: Tensor, options: MatmulEpilogue = {}):
 }
 
 function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
-  checkOptions(op, options, ['bias', 'activation', 'residual', 'transposeA', 'transposeB']);
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
   if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
   const [a, b] = Object.values(operands) as [Tensor, Tensor];
@@ -98,7 +98,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
     const { db, dbias } = towardsB(of, a, b, d, bias !== undefined);
     // `a` is read by the launch that sums rows in passing.
     // Times ones, which `mul` stretches: broadcastTo would bring all copies into a bundle, for second derivatives alone.
-    const ones = () => fill(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
+    const ones = () => fillFloats(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
     const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [mul(u, ones()), undefined]);
     return [da, db, ...(bias ? [sums()] : [])];
   };

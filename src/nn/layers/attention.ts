@@ -2,7 +2,7 @@ import { crossAttention, qkvAttention } from '../../kernels/attention/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /** Multi-head self-attention with one projection for queries, keys and values: `[B, N, dim]` → `[B, N, dim]`. */
 export class Attention {
@@ -11,6 +11,7 @@ export class Attention {
   readonly heads: number;
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
+    checkLayer('Attention', weights, { dim, heads });
     this.qkv = new Linear(weights.in('qkv'), dim, 3 * dim, init);
     this.proj = new Linear(weights.in('proj'), dim, dim, init);
     this.heads = heads;
@@ -31,6 +32,7 @@ export class CrossAttention {
   readonly heads: number;
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
+    checkLayer('CrossAttention', weights, { dim, heads });
     this.q_proj = new Linear(weights.in('q_proj'), dim, dim, init);
     this.k_proj = new Linear(weights.in('k_proj'), dim, dim, init);
     this.v_proj = new Linear(weights.in('v_proj'), dim, dim, init);

@@ -5,7 +5,7 @@ import { ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
 import { type Module, parameters } from './module.ts';
 import { affine, checkChannels, standardize } from './norms.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 export interface BatchNormOptions {
   /** Default: 1e-5. */
@@ -42,6 +42,7 @@ export class BatchNorm {
   readonly momentum: number;
 
   constructor(weights: Weights, channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+    checkLayer('BatchNorm', weights, { channels });
     this.weight = weights.parameter('weight', [channels], ones);
     this.bias = weights.parameter('bias', [channels], zeros);
     this.running_mean = weights.parameter('running_mean', [channels], zeros);

@@ -4,7 +4,7 @@ import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Mlp } from './mlp.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 export interface BlockOptions {
   readonly dim: number;
@@ -23,7 +23,8 @@ export class Block {
   readonly norm2: LayerNorm;
   readonly mlp: Mlp;
 
-  constructor(weights: Weights, { dim, heads, hidden, eps, init, activation }: BlockOptions) {
+  constructor(weights: Weights, { dim, heads, hidden, eps, init, activation }: BlockOptions = {} as BlockOptions) {
+    checkLayer('Block', weights, { dim, heads, hidden });
     this.norm1 = new LayerNorm(weights.in('norm1'), dim, eps);
     this.attn = new Attention(weights.in('attn'), dim, heads, init);
     this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);

@@ -5,7 +5,14 @@ import { ShapeError } from '../../tensor/values/index.ts';
 import { Conv2d } from './conv2d.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
+
+interface ConvStemOptions {
+  readonly channels: number;
+  readonly patch: number;
+  readonly dim: number;
+  readonly eps?: number;
+}
 
 /** Whether a {@link ConvStem} can make patches of this side: 2, 4, 8, 16 … */
 export function isStemPatch(patch: number): boolean {
@@ -33,10 +40,8 @@ export class ConvStem {
   readonly proj: Linear;
   readonly patch: number;
 
-  constructor(
-    weights: Weights,
-    { channels, patch, dim, eps = 1e-6 }: { channels: number; patch: number; dim: number; eps?: number },
-  ) {
+  constructor(weights: Weights, { channels, patch, dim, eps = 1e-6 }: ConvStemOptions = {} as ConvStemOptions) {
+    checkLayer('ConvStem', weights, { channels, dim });
     if (!isStemPatch(patch)) {
       throw new ShapeError(
         'ConvStem',

@@ -8,7 +8,7 @@ import {
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 export interface Conv2dSettings extends Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
   /** Of the window: one number, or `[height, width]`. */
@@ -40,6 +40,7 @@ export class Conv2d {
     settings: Conv2dSettings,
     init: Initializer = heNormal,
   ) {
+    checkLayer('Conv2d', weights, { inputs, outputs });
     checkOptions('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
     const { side, bias = true, ...options } = settings;
     const { groups = 1 } = options;
@@ -86,6 +87,7 @@ export class ConvTranspose2d {
     settings: ConvTranspose2dSettings,
     init: Initializer = heNormal,
   ) {
+    checkLayer('ConvTranspose2d', weights, { inputs, outputs });
     checkOptions('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation']);
     const { side, bias = true, ...options } = settings;
     this.weight = weights.parameter('weight', [inputs, outputs, ...sides(side)], init);

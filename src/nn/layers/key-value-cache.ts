@@ -33,7 +33,11 @@ export class KeyValueCache {
   readonly k: Tensor;
   readonly v: Tensor;
 
-  constructor(device: Device, { batch, heads, length, width }: CacheSize, dtype: 'f32' | 'f16' = 'f32') {
+  constructor(
+    device: Device,
+    { batch, heads, length, width }: CacheSize = {} as CacheSize,
+    dtype: 'f32' | 'f16' = 'f32',
+  ) {
     const shape = [batch, heads, length, width];
     if (!shape.every((axis) => Number.isInteger(axis) && axis > 0)) {
       throw new ShapeError('KeyValueCache', 'batch, heads, length and width must be whole numbers above 0', { shape });

@@ -1,7 +1,7 @@
 import { layerNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ones, zeros } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /** Layer normalisation over the last axis (biased variance), `[..., dim]`. */
 export class LayerNorm {
@@ -10,6 +10,7 @@ export class LayerNorm {
   readonly eps: number;
 
   constructor(weights: Weights, dim: number, eps = 1e-5) {
+    checkLayer('LayerNorm', weights, { dim });
     this.weight = weights.parameter('weight', [dim], ones);
     this.bias = weights.parameter('bias', [dim], zeros);
     this.eps = eps;

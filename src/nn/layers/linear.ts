@@ -2,7 +2,7 @@ import type { Activation } from '../../kernels/elementwise/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /** `y = x·Wᵀ + b` over the last axis: `[..., inputs]` → `[..., outputs]`; `W` is `[outputs, inputs]`. */
 export class Linear {
@@ -10,6 +10,7 @@ export class Linear {
   readonly bias: Tensor | undefined;
 
   constructor(weights: Weights, inputs: number, outputs: number, init: Initializer = xavierUniform, bias = true) {
+    checkLayer('Linear', weights, { inputs, outputs });
     this.weight = weights.parameter('weight', [outputs, inputs], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
   }

@@ -4,7 +4,7 @@ import { matmul, mlp } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /** `fc2(activation(fc1(x)))` over the last axis: `[..., inputs]` → `[..., outputs]`. */
 export class Mlp {
@@ -20,6 +20,7 @@ export class Mlp {
     init: Initializer,
     activation: Activation = 'gelu',
   ) {
+    checkLayer('Mlp', weights, { inputs, hidden, outputs });
     this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
     this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
     this.activation = activation;
@@ -38,6 +39,7 @@ export class TokenMlp {
   readonly fc2: Linear;
 
   constructor(weights: Weights, inputs: number, hidden: number, outputs: number, init: Initializer) {
+    checkLayer('TokenMlp', weights, { inputs, hidden, outputs });
     this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
     this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
   }

@@ -15,7 +15,7 @@ import { ShapeError } from '../../tensor/values/index.ts';
 import { type Initializer, uniform, xavierUniform, zeros } from './init.ts';
 import { KeyValueCache } from './key-value-cache.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 export interface MultiHeadAttentionOptions {
   /** Whether projections have biases. Default: true. */
@@ -35,7 +35,7 @@ export interface MultiHeadAttentionInputs {
   readonly causal?: boolean | 'end';
   /** As of {@link attention}; broadcasts to `[B, heads, N, M]`. */
   readonly mask?: Tensor | undefined;
-  /** For the rotary table, u32 `[N]` or `[B, N]`. Default: 0, 1, …, N - 1. */
+  /** For the rotary table, u32 or i32, `[N]` or `[B, N]`. Default: 0, 1, …, N - 1. */
   readonly positions?: Tensor | undefined;
   /** Keys and values of the positions before, to which those of x are added. Row i sees all positions up to its own. */
   readonly cache?: KeyValueCache | undefined;
@@ -76,6 +76,7 @@ export class MultiHeadAttention {
   readonly #rotary: Tensor | undefined;
 
   constructor(weights: Weights, dim: number, heads: number, options: MultiHeadAttentionOptions = {}) {
+    checkLayer('MultiHeadAttention', weights, { dim, heads });
     checkOptions('MultiHeadAttention', options, ['bias', 'init', 'kvHeads', 'rotary']);
     const { bias = true, init = xavierUniform, kvHeads = heads, rotary } = options;
     if (!(Number.isInteger(heads) && heads > 0 && dim % heads === 0)) {

@@ -4,7 +4,7 @@ import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /**
  * Division by the root mean square (Zhang & Sennrich, 2019) over the last axis: `y = x / √(mean(x²) + eps) · weight`, `[..., dim]`.
@@ -19,6 +19,7 @@ export class RMSNorm {
   readonly eps: number;
 
   constructor(weights: Weights, dim: number, eps: number = 2 ** -23) {
+    checkLayer('RMSNorm', weights, { dim });
     this.weight = weights.parameter('weight', [dim], ones);
     this.eps = eps;
   }
@@ -48,6 +49,7 @@ export class GroupNorm {
   readonly eps: number;
 
   constructor(weights: Weights, groups: number, channels: number, eps = 1e-5) {
+    checkLayer('GroupNorm', weights, { groups, channels });
     if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) {
       throw new ShapeError('GroupNorm', `${channels} channels do not divide into ${groups} groups`);
     }

@@ -1,7 +1,7 @@
 import { patchEmbed } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 /** The convolution of a patch embedding: `weight` is `[dim, channels, patch, patch]`. */
 class PatchProjection {
@@ -14,15 +14,23 @@ class PatchProjection {
   }
 }
 
+interface PatchEmbedOptions {
+  readonly channels: number;
+  readonly patch: number;
+  readonly dim: number;
+  readonly bias?: boolean;
+}
+
 /** Patches of an image as tokens, row by row: `[B, C, H, W]` → `[B, (H/patch)·(W/patch), dim]`. */
 export class PatchEmbed {
   readonly proj: PatchProjection;
 
   constructor(
     weights: Weights,
-    { channels, patch, dim, bias = true }: { channels: number; patch: number; dim: number; bias?: boolean },
+    { channels, patch, dim, bias = true }: PatchEmbedOptions = {} as PatchEmbedOptions,
     init: Initializer = xavierUniform,
   ) {
+    checkLayer('PatchEmbed', weights, { channels, patch, dim });
     this.proj = new PatchProjection(weights.in('proj'), [dim, channels, patch, patch], init, bias);
   }
 

@@ -4,7 +4,7 @@ import { linear } from '../../kernels/matmul/index.ts';
 import { fill, scan, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { uniform } from './init.ts';
-import type { Weights } from './weights.ts';
+import { checkLayer, type Weights } from './weights.ts';
 
 export interface RecurrentOptions {
   /** Layers above each other: each reads what the one below gave. Default: 1. */
@@ -39,6 +39,7 @@ abstract class Recurrent {
     gates: number,
     { layers = 1, bias = true, batchFirst = false, bidirectional = false }: RecurrentOptions,
   ) {
+    checkLayer(gates === 3 ? 'GRU' : 'LSTM', weights, { inputs, hidden, layers });
     this.hidden = hidden;
     this.layers = layers;
     this.batchFirst = batchFirst;

@@ -1,6 +1,6 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { Tensor, variable, write } from '../../tensor/graph/index.ts';
-import { formatShape, isFloat, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
+import { checkDevice, Tensor, variable, write } from '../../tensor/graph/index.ts';
+import { describe, formatShape, isFloat, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import {
   CheckpointError,
   readTensor,
@@ -21,6 +21,23 @@ export interface Weights {
   in(name: string | number): Weights;
   /** What {@link buildModule} does. */
   build<M extends Module>(make: (weights: Weights) => M): Promise<M>;
+}
+
+/**
+ * What every layer asks of its first arguments.
+ *
+ * @throws ArgumentError unless weights come from somewhere, and sizes are whole numbers.
+ */
+export function checkLayer(layer: string, weights: unknown, sizes: Readonly<Record<string, unknown>>): void {
+  if (typeof (weights as Partial<Weights> | undefined)?.parameter !== 'function') {
+    throw new ArgumentError(
+      `${layer}: its weights come first, as newWeights(device, 1) gives them; got ${describe(weights)}`,
+    );
+  }
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isInteger(size) && (size as number) >= 0) continue;
+    throw new ArgumentError(`${layer}: ${name} must be a whole number, 0 or more; it is ${describe(size)}`);
+  }
 }
 
 /** Values of a weight that are made of tensors in a file. */
@@ -121,8 +138,13 @@ export function buildModule<M extends Module>(weights: Weights, make: (weights: 
   return weights.build(make);
 }
 
-/** New weights: every parameter has a generator of its own, made of the seed and its name. */
+/**
+ * New weights: every parameter has a generator of its own, made of the seed and its name.
+ *
+ * @throws StepError without a device.
+ */
 export function newWeights(device: Device, seed: number): Weights {
+  checkDevice('newWeights', device);
   // Not by weightsFrom: what reads files would come along.
   const give: Give = (name, shape, init) => parameter(device, shape, init(shape, random(seed, name)));
   return weightsBelow('', device, give, async (make) => make());

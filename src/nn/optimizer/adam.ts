@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { type AdamWConstants, adam, adamWHyperparameters } from '../../kernels/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 /** The defaults are PyTorch's. */
 export interface AdamOptions extends OptimizerOptions {
@@ -32,11 +32,10 @@ export class Adam extends Optimizer<'m' | 'v'> {
 
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamOptions = {}) {
-    const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 } = options;
-    checkNumbers('Adam', 1, { beta1, beta2 });
-    checkNumbers('Adam', Number.POSITIVE_INFINITY, { eps, weightDecay });
+    const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
+    const constants = ruleNumbers('Adam', options, defaults, ['beta1', 'beta2']);
     super('Adam', ['m', 'v'], device, named, options);
-    this.#constants = { beta1, beta2, eps, weightDecay };
+    this.#constants = constants;
   }
 
   protected numbers(t: number, lr: number, scale: number): Float32Array {

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { type AdamWConstants, adamW, adamWHyperparameters } from '../../kernels/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 export interface AdamWOptions extends OptimizerOptions {
   /** Default: 0.9. */
@@ -46,11 +46,10 @@ export class AdamW extends Optimizer<'m' | 'v'> {
    * @throws StepError when there are none.
    */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
-    const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05 } = options;
-    checkNumbers('AdamW', 1, { beta1, beta2 });
-    checkNumbers('AdamW', Number.POSITIVE_INFINITY, { eps, weightDecay });
+    const defaults = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 };
+    const constants = ruleNumbers('AdamW', options, defaults, ['beta1', 'beta2']);
     super('AdamW', ['m', 'v'], device, named, options);
-    this.#constants = { beta1, beta2, eps, weightDecay };
+    this.#constants = constants;
   }
 
   protected numbers(t: number, lr: number, scale: number): Float32Array {

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { lion } from '../../kernels/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 /** The defaults are the paper's. */
 export interface LionOptions extends OptimizerOptions {
@@ -29,9 +29,8 @@ export class Lion extends Optimizer<'m'> {
 
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: LionOptions = {}) {
-    const { beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = options;
-    checkNumbers('Lion', 1, { beta1, beta2 });
-    checkNumbers('Lion', Number.POSITIVE_INFINITY, { weightDecay });
+    const defaults = { beta1: 0.9, beta2: 0.99, weightDecay: 0 };
+    const { beta1, beta2, weightDecay } = ruleNumbers('Lion', options, defaults, ['beta1', 'beta2']);
     super('Lion', ['m'], device, named, options);
     this.#constants = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, weightDecay };
   }

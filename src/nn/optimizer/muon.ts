@@ -1,10 +1,10 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { sum } from '../../kernels/axis/index.ts';
+import { checkChoice, sum } from '../../kernels/axis/index.ts';
 import { div, maximum, scale, sqrt, square } from '../../kernels/elementwise/index.ts';
 import { matmul } from '../../kernels/matmul/index.ts';
 import { muonDirection, muonUpdate } from '../../kernels/optimizer/index.ts';
 import { range, type Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 /** The defaults are PyTorch's. */
 export interface MuonOptions extends OptimizerOptions {
@@ -60,16 +60,10 @@ export class Muon extends Optimizer<'m'> {
    * @throws StepError when there are none; ArgumentError when one is no matrix.
    */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: MuonOptions = {}) {
-    const {
-      momentum = 0.95,
-      nesterov = true,
-      weightDecay = 0.1,
-      eps = 1e-7,
-      iterations = 5,
-      adjust = 'spectral',
-    } = options;
-    checkNumbers('Muon', 1, { momentum });
-    checkNumbers('Muon', Number.POSITIVE_INFINITY, { weightDecay, eps, iterations });
+    const { nesterov = true, adjust = 'spectral' } = options;
+    checkChoice('Muon', 'adjust', adjust, ['spectral', 'rms']);
+    const defaults = { momentum: 0.95, weightDecay: 0.1, eps: 1e-7, iterations: 5 };
+    const numbers = ruleNumbers('Muon', options, defaults, ['momentum'], ['nesterov', 'adjust']);
     const pairs = [...named];
     for (const [name, t] of pairs) {
       if (t.shape.length === 2) continue;
@@ -79,7 +73,7 @@ export class Muon extends Optimizer<'m'> {
     }
     // All of them are matrices, so that no default leaves one without decay.
     super('Muon', ['m'], device, pairs, options);
-    this.#options = { momentum, nesterov, weightDecay, eps, iterations, adjust };
+    this.#options = { ...numbers, nesterov, adjust };
   }
 
   protected numbers(_: number, lr: number, scale: number): Float32Array {

@@ -1,5 +1,5 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { castFloat } from '../../kernels/elementwise/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
 import {
@@ -91,19 +91,11 @@ export abstract class Optimizer<S extends string = string> {
     const name = this.#name;
     // Adam's step 0 would divide by 1 - β^0 = 0.
     if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${t}`);
-    if (!Number.isFinite(lr)) throw new ArgumentError(`${name}: the learning rate is ${lr}`);
+    if (!(lr >= 0 && lr < Number.POSITIVE_INFINITY)) {
+      throw new ArgumentError(`${name}: the learning rate must be a finite number, 0 or more; it is ${lr}`);
+    }
     if (!Number.isFinite(scale)) throw new ArgumentError(`${name}: the scale of gradients is ${scale}`);
     return this.numbers(t, lr, scale);
-  }
-
-  /** Records a copy of all parameters in f16, in one launch a buffer; in the order of {@link parameters}. */
-  parametersInF16(): Tensor[] {
-    return label('optimizer', () => {
-      const buffers = this.flat.buffers.map(({ parameters }) => castFloat(parameters, 'f16'));
-      return this.flat.parameters.map(({ tensor, buffer, offset }) =>
-        range(buffers[buffer] as Tensor, offset / 2, tensor.shape),
-      );
-    });
   }
 
   /** Records one step with these gradients, one for each parameter, all f32 or all f16. */
@@ -186,10 +178,37 @@ function zerosFor({ parameters }: FlatBuffer): Tensor {
   return variable(parameters.device, parameters.shape);
 }
 
-/** @throws ArgumentError for a number that is negative, or `limit` or more. */
-export function checkNumbers(name: string, limit: number, numbers: Readonly<Record<string, number>>): void {
-  for (const [key, value] of Object.entries(numbers)) {
-    if (value >= 0 && value < limit) continue;
-    throw new ArgumentError(`${name}: ${key} must be at least 0 and below ${limit}; it is ${value}`);
+/** Options that every optimizer has. */
+const common = ['maxNorm', 'bufferBytes', 'bucketBytes', 'decays'] as const satisfies (keyof OptimizerOptions)[];
+
+/**
+ * The numbers of a rule: its options, or where they are not given the defaults. `fractions` are those below 1; `others` are what options
+ * there are beside numbers.
+ *
+ * @throws ShapeError for an option that there is not; ArgumentError for a number that is negative or not finite, or a fraction of 1 or more.
+ */
+export function ruleNumbers<N extends string>(
+  rule: string,
+  options: OptimizerOptions & { readonly [K in NoInfer<N>]?: number },
+  defaults: Readonly<Record<N, number>>,
+  fractions: readonly NoInfer<N>[] = [],
+  others: readonly string[] = [],
+): Record<N, number> {
+  if ((options as { readonly lr?: unknown } | null)?.lr !== undefined) {
+    throw new ArgumentError(
+      `${rule}: the learning rate is no option; it comes with every step: hyperparameters(t, lr)`,
+    );
   }
+  checkOptions(rule, options, [...Object.keys(defaults), ...others, ...common]);
+  const numbers: Record<N, number> = { ...defaults };
+  for (const name in defaults) {
+    const value = options[name] ?? defaults[name];
+    const isFraction = fractions.includes(name);
+    if (!(Number.isFinite(value) && value >= 0 && (!isFraction || value < 1))) {
+      const range = isFraction ? 'at least 0 and below 1' : 'a finite number, 0 or more';
+      throw new ArgumentError(`${rule}: ${name} must be ${range}; it is ${value}`);
+    }
+    numbers[name] = value;
+  }
+  return numbers;
 }

@@ -1,7 +1,7 @@
 import { ArgumentError, DeviceError } from '../../gpu/index.ts';
 import { castFloat, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { label, range, type Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
 import { type Module, parameters, recordWith } from '../layers/index.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -60,7 +60,7 @@ export class HalfPrecision {
    * cast to f16 where they meet parameters; a loss is best computed from results cast to f32.
    */
   backward<R extends { readonly loss: Tensor }>(scale: Tensor, body: () => R): R & { readonly gradients: Tensor[] } {
-    const copies = this.#optimizer.parametersInF16();
+    const copies = parametersInF16(this.#optimizer);
     const weights = this.#optimizer.parameters;
     const by = new Map(weights.map((p, i) => [p, copies[i] as Tensor]));
     // With the gradients: what is recomputed for them is recorded again.
@@ -72,6 +72,16 @@ export class HalfPrecision {
       return { ...results, gradients: gradients(loss, copies, reshape(scale, loss.shape)) };
     });
   }
+}
+
+/** Records a copy of all parameters in f16, in one launch a buffer; in the order of the optimizer's. */
+export function parametersInF16({ flat }: Optimizer): Tensor[] {
+  return label('optimizer', () => {
+    const buffers = flat.buffers.map(({ parameters }) => castFloat(parameters, 'f16'));
+    return flat.parameters.map(({ tensor, buffer, offset }) =>
+      range(buffers[buffer] as Tensor, offset / 2, tensor.shape),
+    );
+  });
 }
 
 export interface LossScaleOptions {

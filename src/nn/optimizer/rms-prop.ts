@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { rmsProp, rmsPropMomentum } from '../../kernels/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 /** The defaults are PyTorch's. */
 export interface RMSPropOptions extends OptimizerOptions {
@@ -35,9 +35,9 @@ export class RMSProp extends Optimizer<'v' | 'a' | 'm'> {
 
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: RMSPropOptions = {}) {
-    const { alpha = 0.99, eps = 1e-8, momentum = 0, centered = false, weightDecay = 0 } = options;
-    checkNumbers('RMSProp', 1, { alpha });
-    checkNumbers('RMSProp', Number.POSITIVE_INFINITY, { eps, momentum, weightDecay });
+    const { centered = false } = options;
+    const defaults = { alpha: 0.99, eps: 1e-8, momentum: 0, weightDecay: 0 };
+    const { alpha, eps, momentum, weightDecay } = ruleNumbers('RMSProp', options, defaults, ['alpha'], ['centered']);
     super('RMSProp', momentum > 0 || centered ? ['v', 'a', 'm'] : ['v'], device, named, options);
     this.#constants = { alpha, rest: 1 - alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay };
   }

@@ -1,7 +1,7 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { sgd, sgdMomentum } from '../../kernels/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumbers, Optimizer, type OptimizerBuffer, type OptimizerOptions } from './optimizer.ts';
+import { Optimizer, type OptimizerBuffer, type OptimizerOptions, ruleNumbers } from './optimizer.ts';
 
 /** The defaults are PyTorch's. */
 export interface SGDOptions extends OptimizerOptions {
@@ -34,8 +34,9 @@ export class SGD extends Optimizer<'m'> {
 
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: SGDOptions = {}) {
-    const { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } = options;
-    checkNumbers('SGD', Number.POSITIVE_INFINITY, { momentum, dampening, weightDecay });
+    const { nesterov = false } = options;
+    const defaults = { momentum: 0, dampening: 0, weightDecay: 0 };
+    const { momentum, dampening, weightDecay } = ruleNumbers('SGD', options, defaults, [], ['nesterov']);
     if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new ArgumentError(
         `SGD: nesterov wants momentum and no dampening; got momentum ${momentum}, dampening ${dampening}`,

@@ -11,12 +11,18 @@ import type { Tensor } from './tensor.ts';
  */
 export function fill(device: Device, shape: Shape, value: number | boolean, dtype: DType = 'f32'): Tensor {
   checkShape('fill', shape);
+  if (isFloat(dtype)) return fillFloats(device, shape, value as number, dtype);
   const y = emptyOn(device, shape, dtype);
-  const elements = elementsOf(device, y.size);
   const number = (dtype === 'bool' ? Number(value) : value) as number;
-  if (isFloat(dtype)) dispatch(fillKernel, { y }, { ...elements, value: number });
-  else if (holds[dtype](number)) dispatch(fillWords, { y }, { ...elements, value: number >>> 0 });
-  else throw new ShapeError('fill', `${value} is no ${dtype}`);
+  if (!holds[dtype](number)) throw new ShapeError('fill', `${value} is no ${dtype}`);
+  dispatch(fillWords, { y }, { ...elementsOf(device, y.size), value: number >>> 0 });
+  return y;
+}
+
+/** {@link fill} for gradients, which are floats. */
+export function fillFloats(device: Device, shape: Shape, value: number, dtype: 'f32' | 'f16'): Tensor {
+  const y = emptyOn(device, shape, dtype);
+  dispatch(fillKernel, { y }, { ...elementsOf(device, y.size), value });
   return y;
 }
 

@@ -10,7 +10,7 @@ import {
   type Source,
   writes,
 } from './dependence.ts';
-import { add, fill } from './fill.ts';
+import { add, fillFloats } from './fill.ts';
 import { currentRecording, launchOrder, watchLaunches } from './record.ts';
 import { type GradientNode, type Launch, Storage, type SumTo, Tensor } from './tensor.ts';
 
@@ -120,7 +120,8 @@ export function reverse<const T extends readonly Tensor[]>(
     return seed;
   });
   const found = backpropagate(results, dys, targets, { node: 0, launch: 0 }, sumTo);
-  return targets.map((x, i) => found[i] ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+  const zeros = ({ device, shape, dtype }: Tensor) => fillFloats(device, shape, 0, dtype as 'f32' | 'f16');
+  return targets.map((x, i) => found[i] ?? zeros(x)) as { [K in keyof T]: Tensor };
 }
 
 function listed(name: string, given: Tensor | readonly Tensor[]): readonly Tensor[] {
@@ -214,11 +215,6 @@ function one({ device, storage: { bytes }, shape, dtype }: Tensor): Tensor {
   const storage = new Storage(device, bytes, 'constant');
   storage.data = Uint32Array.of(dtype === 'f16' ? 0x3c00 : 0x3f800000);
   return new Tensor(storage, shape, dtype);
-}
-
-/** A gradient that is the same everywhere. */
-function constant(x: Tensor, value: number): Tensor {
-  return fill(x.device, x.shape, value, x.dtype === 'f16' ? 'f16' : 'f32');
 }
 
 /** The nodes between `results` and what they depend on, made since `since`, latest first. */

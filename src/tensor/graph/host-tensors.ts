@@ -15,7 +15,7 @@ import {
   StepError,
   size,
 } from '../values/index.ts';
-import { checkDType, currentRecording } from './record.ts';
+import { checkDevice, checkDType, currentRecording } from './record.ts';
 import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 
 /**
@@ -33,6 +33,7 @@ import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
  * The values are copied: the array may be changed afterwards.
  */
 export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
+  checkDevice('tensor', device);
   const type = dtype ?? defaultType(values);
   const full = shape === undefined ? ownShape(values) : shape;
   const data = valuesFor('tensor', values, type, full);
@@ -46,6 +47,7 @@ export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?
  * Starts from `values`, or from zeros. Freed by {@link free}, or with its device.
  */
 export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
+  checkDevice('variable', device);
   const type = dtype ?? defaultType(values);
   checkDType('variable', type);
   checkShape('variable', shape);

@@ -1,6 +1,6 @@
 import {
   type Binding,
-  type Device,
+  Device,
   type Kernel,
   KernelError,
   OutOfMemoryError,
@@ -126,6 +126,12 @@ export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Ten
 
 export function checkDType(op: string, dtype: unknown): void {
   if (!isDType(dtype)) throw new ShapeError(op, `${dtypeRule}; got ${describe(dtype)}`);
+}
+
+/** @throws StepError where something else stands in the place of the device. */
+export function checkDevice(op: string, device: unknown): void {
+  if (device instanceof Device) return;
+  throw new StepError(`${op}: the device comes first, as openDevice() gives it; got ${describe(device)}`);
 }
 
 const WORKGROUPS = 65535;

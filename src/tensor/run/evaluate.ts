@@ -25,20 +25,25 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   for (const x of xs) if (!(x instanceof Tensor)) throw new StepError(`evaluate: give tensors; got ${describe(x)}`);
   const { device } = xs[0] ?? {};
   if (!device) return [];
-  using once = await step(device, {}, () => xs, { name: 'evaluate' });
-  const results = once({});
-  const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
-  const kept = xs.map((x, i) => {
-    if (x.storage.root.kind !== 'recorded') return x;
-    const y = variable(device, x.shape, undefined, x.dtype);
-    freeWhenCollected(y);
-    const [from, to] = [memoryOf((results[i] as Tensor).storage), memoryOf(y.storage)];
-    if (from && to) {
-      encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
-    }
-    return y;
-  });
-  device.gpu.queue.submit([encoder.finish()]);
-  await device.allocated(kept.flatMap(({ storage }) => storage.root.memory?.buffer ?? []));
-  return kept;
+  const once = await step(device, {}, () => xs, { name: 'evaluate' });
+  try {
+    const results = once({});
+    const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
+    const kept = xs.map((x, i) => {
+      if (x.storage.root.kind !== 'recorded') return x;
+      const y = variable(device, x.shape, undefined, x.dtype);
+      freeWhenCollected(y);
+      const [from, to] = [memoryOf((results[i] as Tensor).storage), memoryOf(y.storage)];
+      if (from && to) {
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
+      }
+      return y;
+    });
+    device.gpu.queue.submit([encoder.finish()]);
+    await device.allocated(kept.flatMap(({ storage }) => storage.root.memory?.buffer ?? []));
+    return kept;
+  } finally {
+    // Not by `using`, which compilers for today's browsers turn into a kilobyte.
+    once.dispose();
+  }
 }

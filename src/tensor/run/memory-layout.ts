@@ -3,7 +3,7 @@ import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } fr
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { FOREVER, lifetimes, type PartsOf, slotBytes } from './lifetimes.ts';
-import { type Lifetime, plan } from './plan.ts';
+import { type Lifetime, type plan, planInTime } from './plan.ts';
 
 /** What a launch binds. */
 export interface Place {
@@ -41,6 +41,8 @@ export interface LayOutOptions {
   readonly asOfNow?: readonly Tensor[] | undefined;
   /** Finds the parts of flat buffers of gradients. */
   readonly partsOf?: PartsOf;
+  /** Default: {@link planInTime}. */
+  readonly planner?: typeof plan;
 }
 
 const UNIFORM_ALIGNMENT = 256;
@@ -49,7 +51,7 @@ const UNIFORM_ALIGNMENT = 256;
 export function layOut(
   device: Device,
   launches: readonly Launch[],
-  { returned = new Set(), liveOut = new Set(), asOfNow, partsOf }: LayOutOptions,
+  { returned = new Set(), liveOut = new Set(), asOfNow, partsOf, planner = planInTime }: LayOutOptions,
 ): Laid {
   const { roots, lives } = lifetimes(launches, liveOut, partsOf);
   const shared: Storage[] = [];
@@ -59,7 +61,7 @@ export function layOut(
   for (const root of liveOut) if (!lives.has(root) && !returned.has(root)) shared.push(root);
 
   const alive = shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: FOREVER });
-  const planned = plan(alive, device.limits.minStorageBufferOffsetAlignment);
+  const planned = planner(alive, device.limits.minStorageBufferOffsetAlignment);
   const own: GPUBuffer[] = [];
   let slots: Slot[] = [];
   try {

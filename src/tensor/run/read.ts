@@ -99,11 +99,8 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
     [...xs, ...launches.flatMap(({ tensors }) => tensors)].flatMap(({ storage }) => storage.root.outcome ?? []),
   );
   const copying = compute(device, launches, computed, onGpu);
-  // What went wrong before is told first.
-  if (outcomes.size > 0) {
-    const told = await Promise.allSettled([...[...outcomes].map((outcome) => outcome.demand()), copying]);
-    for (const one of told) if (one.status === 'rejected') throw one.reason;
-  }
+  const [outcome] = outcomes;
+  await outcome?.demandAll(outcomes, copying);
   const copies = await copying;
   return xs.map((x) => hostArray(x, onHost.get(x) ?? (copies[onGpu.indexOf(x)] as ArrayBuffer)));
 }

@@ -104,7 +104,7 @@ export class StepInput {
       recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
       input: 'an input of a step, which has no value outside of a call',
       variable: 'a tensor whose memory was freed, or whose step was disposed',
-      constant: 'a constant without values',
+      constant: 'nothing',
     }[root.kind];
     throw this.#complaint('must be ', `; got ${remedy}`);
   }

@@ -3,7 +3,7 @@ import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index
 import { formatShape, StepError } from '../values/index.ts';
 import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
-import { peakBytes } from './plan.ts';
+import { peakBytes, plan } from './plan.ts';
 import { allocated, type Bound, bind, compileAll, memoryIn, type Replay, refusedError } from './program.ts';
 
 /** What a program takes of GPU memory, in bytes. */
@@ -64,7 +64,7 @@ export class StepProgram {
     let laid: Laid | undefined;
     try {
       const { value: program, refusal } = device.scoped(() => {
-        laid = layOut(device, launches, { returned, liveOut, partsOf: pageParts });
+        laid = layOut(device, launches, { returned, liveOut, partsOf: pageParts, planner: plan });
         const program = new StepProgram(device, laid, compiled);
         const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
         const pass = encoder.beginComputePass();

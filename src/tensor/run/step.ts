@@ -1,12 +1,21 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
-import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
+import {
+  checkDevice,
+  currentRecording,
+  type Launch,
+  type Memory,
+  Recording,
+  record,
+  Storage,
+  Tensor,
+} from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
 import type { Check } from './check/check-mode.ts';
 import type { EarlyReads } from './early-reads.ts';
 import { fuse } from './fuse.ts';
-import { collect, schedule, writes, writesVariable } from './lifetimes.ts';
+import { collect, schedule, writesVariable } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import { shared } from './on-demand.ts';
 import { readAll } from './read.ts';
@@ -107,8 +116,16 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
   options: StepOptionsOf<R>,
 ): Promise<Step<Extract<keyof I, string>, R>> {
-  device.check();
   const name = options.name ?? 'step';
+  checkDevice(name, device);
+  device.check();
+  if (typeof inputs !== 'object' || inputs === null) {
+    const found = describe(inputs);
+    throw new StepError(
+      `${name}: the shapes of inputs come before the body, such as { x: [4, 2] }, or {}; got ${found}`,
+    );
+  }
+  if (typeof body !== 'function') throw new StepError(`${name}: the body must be a function; got ${describe(body)}`);
   const placeholders = new Map<string, Tensor>();
   for (const [key, spec] of Object.entries(inputs)) {
     const { shape, dtype } = inputSpec(`${name}: input '${key}'`, spec);
@@ -151,7 +168,6 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     throw error;
   }
 
-  const updated = check ? variableRoots(launches) : [];
   const stepInputs = [...placeholders].map(([key, placeholder]) => new StepInput(name, key, placeholder, program));
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
@@ -192,15 +208,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
       encoder.copyBufferToBuffer(from.buffer, from.offset, to, 0, Math.ceil(bytes / 4) * 4);
     }
     if (check) {
-      const outcome = check.run(encoder);
-      for (const output of outputs.values()) output.storage.outcome = outcome;
-      for (const root of updated) {
-        root.outcome = outcome;
-        // Whoever reads it later reads what is there: the failure was told then.
-        void outcome.settled.then(() => {
-          if (root.outcome === outcome) root.outcome = undefined;
-        });
-      }
+      check.run(encoder, outputs.values());
       return final;
     }
     if (read) encoder = read.encode(encoder);
@@ -271,10 +279,4 @@ async function runOnce<R extends Results>(device: Device, body: () => R, options
   } finally {
     once.dispose();
   }
-}
-
-/** What launches write that outlives them. */
-function variableRoots(launches: readonly Launch[]): Storage[] {
-  const written = launches.flatMap((launch) => launch.tensors.filter((_, i) => writes(launch, i)));
-  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'variable');
 }

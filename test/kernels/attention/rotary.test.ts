@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rotaryEmbedding, rotaryTable } from '../../../src/kernels/attention/index.ts';
 import { matmul } from '../../../src/kernels/matmul/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, close, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -60,8 +61,19 @@ describe('rotaryEmbedding', () => {
   });
 
   it('is NaN where the table has no such position', async () => {
-    const y = await read(rotaryEmbedding(x(), rotaryTable(device.current, 2, 4), { positions: list(0, 2) }));
-    expect([...y]).toEqual([1, 2, 3, 4, Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+    const table = rotaryTable(device.current, 2, 4);
+    const nowhere = [list(0, 2), tensor(device.current, new Int32Array([0, -1]))];
+    for (const positions of nowhere) {
+      const y = await read(rotaryEmbedding(x(), table, { positions }));
+      expect([...y]).toEqual([1, 2, 3, 4, Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+    }
+  });
+
+  it('takes positions of i32 as those of u32', async () => {
+    const table = rotaryTable(device.current, 9, 4);
+    const whole = tensor(device.current, new Int32Array([3, 8]));
+    const at = async (positions: Tensor) => [...(await read(rotaryEmbedding(x(), table, { positions })))];
+    expect(await at(whole)).toEqual(await at(list(3, 8)));
   });
 
   it('refuses what does not fit', () => {
@@ -82,7 +94,11 @@ describe('rotaryEmbedding', () => {
       ],
       [
         () => rotaryEmbedding(x(), table, { positions: tensor(device.current, [0, 1]) }),
-        'rotaryEmbedding: positions must be u32, not f32; got x [2, 4], table [1, 4], positions [2]',
+        'rotaryEmbedding: positions must be u32 or i32, not f32; got x [2, 4], table [1, 4], positions [2]',
+      ],
+      [
+        () => rotaryEmbedding(x(), table, { positions: tensor(device.current, [true, false]) }),
+        'rotaryEmbedding: positions must be u32 or i32, not bool; got x [2, 4], table [1, 4], positions [2]',
       ],
       [
         () => rotaryEmbedding(x(), tensor(device.current, [0, 0, 0, 0], [1, 4], 'u32')),

@@ -6,12 +6,22 @@ import { relu, scale } from '../../../src/kernels/elementwise/unary.ts';
 import { split } from '../../../src/kernels/layout/layout.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { conv2d, convTranspose2d } from '../../../src/kernels/spatial/index.ts';
+import { Attention, CrossAttention } from '../../../src/nn/layers/attention.ts';
+import { BatchNorm } from '../../../src/nn/layers/batch-norm.ts';
+import { Block } from '../../../src/nn/layers/block.ts';
+import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { Conv2d, ConvTranspose2d } from '../../../src/nn/layers/conv2d.ts';
 import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { Embedding } from '../../../src/nn/layers/embedding.ts';
+import { KeyValueCache } from '../../../src/nn/layers/key-value-cache.ts';
+import { LayerNorm } from '../../../src/nn/layers/layer-norm.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
+import { Mlp, TokenMlp } from '../../../src/nn/layers/mlp.ts';
 import { parameters, replaceParameters } from '../../../src/nn/layers/module.ts';
 import { MultiHeadAttention } from '../../../src/nn/layers/multi-head-attention.ts';
+import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { PatchEmbed } from '../../../src/nn/layers/patch-embed.ts';
+import { GRU, LSTM } from '../../../src/nn/layers/recurrent.ts';
 import { Sequential } from '../../../src/nn/layers/sequential.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
@@ -256,4 +266,53 @@ describe('MultiHeadAttention', () => {
       `[ArgumentError: MultiHeadAttention: only the attention of rows to themselves can be causal from the first row on; for the last, 'end']`,
     );
   });
+});
+
+it('layers say which argument is missing, and where it comes from', () => {
+  const w = weights();
+  /** As in JavaScript, where nobody checks. */
+  const make = (Layer: unknown, ...given: unknown[]) => {
+    return () => new (Layer as new (...given: unknown[]) => object)(...given);
+  };
+  expect(make(Linear, 2, 32)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: Linear: its weights come first, as newWeights(device, 1) gives them; got the number 2]`,
+  );
+  expect(make(Linear, device.current, 2, 32)).toThrow('as newWeights(device, 1) gives them; got a Device');
+  expect(make(Linear, w, 2)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: Linear: outputs must be a whole number, 0 or more; it is undefined]`,
+  );
+  expect(make(Linear, w, [2], 32)).toThrow('Linear: inputs must be a whole number, 0 or more; it is a list');
+  expect(make(Linear, w, 2.5, 32)).toThrow('Linear: inputs must be a whole number, 0 or more; it is the number 2.5');
+  const settings = { channels: 3, patch: 4, dim: 8, heads: 2, hidden: 8 };
+  const all: [layer: unknown, last: string, ...sizes: unknown[]][] = [
+    [Attention, 'heads', 8],
+    [BatchNorm, 'channels'],
+    [Block, 'hidden', { ...settings, hidden: undefined }],
+    [Conv2d, 'outputs', 3],
+    [ConvStem, 'dim', { ...settings, dim: '8' }],
+    [ConvTranspose2d, 'outputs', 3],
+    [CrossAttention, 'heads', 8],
+    [Embedding, 'dim', 9],
+    [GroupNorm, 'channels', 2],
+    [GRU, 'hidden', 3],
+    [LayerNorm, 'dim'],
+    [LSTM, 'layers', 3, 4, { layers: -1 }],
+    [Mlp, 'outputs', 2, 3],
+    [MultiHeadAttention, 'heads', 8],
+    [PatchEmbed, 'dim', { ...settings, dim: Number.NaN }],
+    [RMSNorm, 'dim'],
+    [TokenMlp, 'outputs', 2, 3],
+  ];
+  for (const [Layer, last, ...sizes] of all) {
+    const { name } = Layer as { name: string };
+    expect(make(Layer), name).toThrow(
+      `${name}: its weights come first, as newWeights(device, 1) gives them; got undefined`,
+    );
+    expect(make(Layer, ...sizes), name).toThrow(`${name}: its weights come first`);
+    expect(make(Layer, w, ...sizes), name).toThrow(`${name}: ${last} must be a whole number, 0 or more; it is `);
+  }
+  expect(make(KeyValueCache, { batch: 1, heads: 1, length: 1, width: 1 })).toThrow(/^KeyValueCache: /);
+  expect(() => newWeights(1 as never, undefined as never)).toThrow(
+    'newWeights: the device comes first, as openDevice() gives it; got the number 1',
+  );
 });

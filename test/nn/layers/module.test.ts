@@ -185,6 +185,7 @@ describe('an optimizer', () => {
       [1.5, 1, 1],
       [Number.NaN, 1, 1],
       [1, Number.NaN, 1],
+      [1, -1e-3, 1],
       [1, Number.POSITIVE_INFINITY, 1],
       [1, 1, Number.NaN],
       [1, 1, Number.POSITIVE_INFINITY],

@@ -4,6 +4,7 @@ import { clamp } from '../../../src/kernels/elementwise/unary.ts';
 import { Adam } from '../../../src/nn/optimizer/adam.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { Lion } from '../../../src/nn/optimizer/lion.ts';
+import { Muon } from '../../../src/nn/optimizer/muon.ts';
 import type { Optimizer, OptimizerOptions } from '../../../src/nn/optimizer/optimizer.ts';
 import { RMSProp } from '../../../src/nn/optimizer/rms-prop.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
@@ -300,13 +301,13 @@ describe('optimizers', () => {
       `[ArgumentError: Adam: beta2 must be at least 0 and below 1; it is 1]`,
     );
     expect(() => new Lion(device.current, named(), { weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: Lion: weightDecay must be at least 0 and below Infinity; it is -1]`,
+      `[ArgumentError: Lion: weightDecay must be a finite number, 0 or more; it is -1]`,
     );
     expect(() => new RMSProp(device.current, named(), { alpha: Number.NaN })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: RMSProp: alpha must be at least 0 and below 1; it is NaN]`,
     );
     expect(() => new SGD(device.current, named(), { momentum: -0.9 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: SGD: momentum must be at least 0 and below Infinity; it is -0.9]`,
+      `[ArgumentError: SGD: momentum must be a finite number, 0 or more; it is -0.9]`,
     );
     expect(() => new SGD(device.current, named(), { nesterov: true })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: SGD: nesterov wants momentum and no dampening; got momentum 0, dampening 0]`,
@@ -319,7 +320,42 @@ describe('optimizers', () => {
       `[ArgumentError: SGD: steps are counted 1, 2, …; t is 0]`,
     );
     expect(() => optimizer.hyperparameters(1, Number.NaN)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: SGD: the learning rate is NaN]`,
+      `[ArgumentError: SGD: the learning rate must be a finite number, 0 or more; it is NaN]`,
     );
+    expect(() => optimizer.hyperparameters(1, -0.1)).toThrow(
+      'SGD: the learning rate must be a finite number, 0 or more; it is -0.1',
+    );
+    expect([...optimizer.hyperparameters(1, 0)]).toEqual([0, 1, 0, 1]);
+  });
+
+  it('refuse options that they do not have, and leave parameters as they were', () => {
+    const named: [string, Tensor][] = [['w', variable(device.current, [1, 1])]];
+    const refused: [make: () => unknown, message: string][] = [
+      [
+        () => new SGD(device.current, named, { weight_decay: 0.1 } as never),
+        "SGD: options come by name: { momentum, dampening, weightDecay, nesterov, maxNorm, bufferBytes, bucketBytes, decays }; there is no 'weight_decay'",
+      ],
+      [() => new AdamW(device.current, named, { betas: [0.9, 0.999] } as never), "there is no 'betas'"],
+      [() => new Lion(device.current, named, { eps: 1e-8 } as never), "there is no 'eps'"],
+      [
+        () => new AdamW(device.current, named, 1e-3 as never),
+        'AdamW: options come by name: { beta1, beta2, eps, weightDecay, maxNorm, bufferBytes, bucketBytes, decays }; got the number 0.001',
+      ],
+      [() => new AdamW(device.current, named, null as never), '; got null'],
+      [
+        () => new Adam(device.current, named, { lr: 1e-3 } as never),
+        'Adam: the learning rate is no option; it comes with every step: hyperparameters(t, lr)',
+      ],
+      [
+        () => new Muon(device.current, named, { adjust: 'none' as never }),
+        "Muon: adjust must be 'spectral' or 'rms'; it is the string 'none'",
+      ],
+      [
+        () => new Muon(device.current, named, { momentum: 1 }),
+        'Muon: momentum must be at least 0 and below 1; it is 1',
+      ],
+    ];
+    for (const [make, message] of refused) expect(make).toThrow(message);
+    expect(new AdamW(device.current, named, { eps: undefined } as never).parameters).toEqual([named[0]?.[1]]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Lifetime, type Part, type Plan, peakBytes, plan } from '../../../src/tensor/run/plan.ts';
+import { type Lifetime, type Part, type Plan, peakBytes, plan, planInTime } from '../../../src/tensor/run/plan.ts';
 import { seeded } from '../../support/check-op.ts';
 
 const ALIGNMENT = 256;
@@ -134,8 +134,49 @@ describe('plan', () => {
     }
   });
 
+  it('lets nothing share a slot at one time in the order of time either (100 random programs)', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const lives = randomLives(seed);
+      const made = planInTime(lives);
+      lives.forEach((a, i) => {
+        if (a.bytes > (made.slots[made.slotOf[i] as number] as number))
+          throw new Error(`program ${seed}: ${i} is too large`);
+        for (const [k, b] of lives.slice(0, i).entries()) {
+          const meet = made.slotOf[i] === made.slotOf[k] && a.first <= b.last && b.first <= a.last;
+          if (meet) throw new Error(`program ${seed}: lifetimes ${k} and ${i} share slot ${made.slotOf[i]}`);
+        }
+      });
+    }
+  });
+
+  it("takes no more than all orders for a transformer's forward pass", () => {
+    const lives: Lifetime[] = [];
+    // What a launch makes, in widths of a token, and how many launches later it is read last.
+    const make = (units: number, reach: number) => {
+      const at = lives.length;
+      lives.push({ bytes: 1024 * units, first: at, last: at + reach, uses: [2 * at + 1, 2 * (at + reach)] });
+    };
+    make(1, 4);
+    for (let block = 0; block < 12; block++) {
+      for (const [units, reach] of [
+        [1, 1],
+        [3, 1],
+        [1, 1],
+        [1, 3],
+        [1, 1],
+        [4, 1],
+        [1, 4],
+      ] as const)
+        make(units, reach);
+    }
+    const total = ({ slots }: Plan) => slots.reduce((a, b) => a + b, 0);
+    expect(total(planInTime(lives))).toBe(total(plan(lives)));
+    expect(total(plan(lives)) / peakBytes(lives)).toBeLessThan(1.2);
+  });
+
   it('has nothing to do for nothing', () => {
     expect(plan([])).toEqual({ slotOf: [], offsetOf: [], slots: [] });
+    expect(planInTime([])).toEqual({ slotOf: [], offsetOf: [], slots: [] });
     expect(peakBytes([])).toBe(0);
   });
 });

@@ -199,6 +199,25 @@ describe('steps', () => {
     expect(() => gone({ x: 1 })).toThrowErrorMatchingInlineSnapshot(`[StepError: step: this step was disposed]`);
   });
 
+  it('say what is missing of the device, the inputs and the body', async () => {
+    const body = () => tensor(device.current, [1]);
+    const wrong = step as (...given: unknown[]) => Promise<unknown>;
+    const inputs = 'StepError: step: the shapes of inputs come before the body, such as { x: [4, 2] }, or {}; got';
+    expect(await message(wrong(device.current, body))).toBe(`${inputs} a function`);
+    expect(await message(wrong(device.current, null, body))).toBe(`${inputs} null`);
+    expect(await message(wrong(device.current, {}))).toBe(
+      'StepError: step: the body must be a function; got undefined',
+    );
+    expect(await message(run(device.current, undefined as never))).toBe(
+      'StepError: run: the body must be a function; got undefined',
+    );
+    const first = 'the device comes first, as openDevice() gives it; got';
+    expect(await message(wrong({ x: [2] }, body))).toBe(`StepError: step: ${first} an object`);
+    expect(await message(run(body as never, undefined as never))).toBe(`StepError: run: ${first} a function`);
+    expect(() => tensor([1, 2] as never, undefined as never)).toThrow(`tensor: ${first} a list`);
+    expect(() => variable([1, 2] as never, undefined as never)).toThrow(`variable: ${first} a list`);
+  });
+
   it('refuses what a body cannot return', async () => {
     const x = tensor(device.current, [1]);
     const wrong: [unknown, string][] = [

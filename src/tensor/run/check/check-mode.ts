@@ -6,6 +6,7 @@ import type {
   GPUComputePipeline,
 } from '../../../gpu/index.ts';
 import { type Kernel, Outcome } from '../../../gpu/index.ts';
+import type { Storage, Tensor } from '../../graph/index.ts';
 import type { Shared } from '../on-demand.ts';
 import type { StepProgram } from '../step-program.ts';
 import { type CheckKernels, checkKernels, KINDS, NOTHING } from './kernels.ts';
@@ -51,6 +52,8 @@ export class Check {
   readonly #dispatches: readonly Dispatch[];
   readonly #grids: Uint32Array;
   readonly #hits: Uint32Array;
+  /** What launches write that outlives them. */
+  readonly #variables: ReadonlySet<Storage>;
 
   private constructor(
     name: string,
@@ -70,6 +73,8 @@ export class Check {
     this.#name = name;
     this.#program = program;
     this.#rows = plan.rows;
+    const written = program.launches.flatMap((launch) => launch.tensors.filter((_, i) => shared.writes(launch, i)));
+    this.#variables = new Set(written.map((t) => t.storage.root).filter(({ kind }) => kind === 'variable'));
     const own: GPUBuffer[] = [];
     this.#own = own;
     const make = (count: number, label: string, usage: number = shared.bufferUsage.storage) => {
@@ -154,8 +159,8 @@ export class Check {
     gpu.queue.submit([encoder.finish()]);
   }
 
-  /** Submits the call, behind what `encoder` holds, and tells how it went. */
-  run(encoder: GPUCommandEncoder): Outcome {
+  /** Submits the call, behind what `encoder` holds. Whoever reads its results, or variables that it writes, is told how it went. */
+  run(encoder: GPUCommandEncoder, results: Iterable<Tensor>): void {
     const { device } = this.#program;
     const { grids, hits, isInfinite, verdict } = this.#words;
     device.gpu.queue.writeBuffer(grids, 0, this.#grids as GPUAllowSharedBufferSource);
@@ -174,7 +179,14 @@ export class Check {
     });
     const outcome = new Outcome(device.reports, judged);
     device.track(outcome.settled);
-    return outcome;
+    for (const { storage } of results) storage.outcome = outcome;
+    for (const root of this.#variables) {
+      root.outcome = outcome;
+      // Whoever reads it later reads what is there: the failure was told then.
+      void outcome.settled.then(() => {
+        if (root.outcome === outcome) root.outcome = undefined;
+      });
+    }
   }
 
   #encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {

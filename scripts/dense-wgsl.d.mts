@@ -1,0 +1,2 @@
+export function holdsWgsl(file: string): boolean;
+export function denseWgsl(code: string): string;
