@@ -136,6 +136,7 @@ export {
   trainLive,
   WatchedScenes,
   type WatchedScenesOptions,
+  withoutNames,
 } from './demo/index.ts';
 export {
   blendLabels,

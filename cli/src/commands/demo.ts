@@ -2,7 +2,6 @@ import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
 import { rounded, type ZeroSegAndText } from '@zeroseg/core/internal';
-import type { Weights } from '@zeroseg/core/nn';
 import {
   type DemoStudents,
   demoFindings,
@@ -44,12 +43,15 @@ import {
   clearFolder,
   type FreshStudent,
   fullPlan,
+  openStart,
   quickPlan,
   refuseOthers,
+  type Start,
+  type StartKind,
   scenesOf,
   slowPlan,
   slowQuickPlan,
-  startingWeights,
+  startKinds,
   trainFresh,
   type WordedScenes,
 } from '../studies/index.ts';
@@ -64,7 +66,7 @@ export interface DemoArguments {
   readonly scenes?: number;
   readonly scored?: number;
   readonly seed: number;
-  readonly init: 'new' | 'teacher';
+  readonly init?: StartKind;
   readonly model: string;
   readonly clip: string;
   readonly adapter?: string;
@@ -96,9 +98,9 @@ export function demoCommand(context: Context): Command {
     .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(...seedRange), 1)
     .option(
       '--init <kind>',
-      "weights to begin training with: all new, or the teacher's image tower for the encoder",
-      oneOf('new', 'teacher'),
-      'teacher',
+      'weights to begin training with: names (the built-in student, but its last layers, which name segments, are new), ' +
+        "teacher (the teacher's image tower for the encoder, all else new) or new (default: names; on a GPU teacher)",
+      oneOf(...startKinds),
     )
     .option('--out <folder>', 'where everything is written; that of an earlier demo is replaced', 'out/demo')
     .option('--clip <place>', 'the teacher', builtIn)
@@ -130,14 +132,14 @@ export async function demo(context: Context, options: DemoArguments): Promise<vo
   const opened = await openModelAndClip(context, { model, clip });
   const photo = photoFile === undefined ? undefined : { name: basename(photoFile), image: await readPhoto(photoFile) };
   checkPatches('demo', SHOWN_SIZE, options, opened);
-  const newStart = await startingWeights(options.init, clip, options.seed);
+  const startOn = await openStart(options.init, clip, options.seed);
   const kept = [opened.file, photoFile, clip === builtIn ? undefined : clip];
   for (const file of kept) if (file !== undefined) await checkKept(options.out, file);
   await refuseOthers(options.out);
   const lock = await FolderLock.take('demo', options.out);
   try {
     await clearFolder(lock);
-    await demoIn(context, options, { began, all, shown, opened, photo, newStart, lock });
+    await demoIn(context, options, { began, all, shown, opened, photo, startOn, lock });
   } catch (error) {
     if (error instanceof Interrupted) context.terminal.log('stopped; run the same command to begin again');
     throw error;
@@ -154,7 +156,7 @@ interface Begun {
   readonly shown: WordedScenes;
   readonly opened: ZeroSegAndText;
   readonly photo: { readonly name: string; readonly image: Image } | undefined;
-  readonly newStart: (device: Device) => Weights;
+  readonly startOn: (device: Device) => Promise<Start>;
   readonly lock: FolderLock;
 }
 
@@ -179,11 +181,11 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const watched = watchedScenes(all, seed, plan.training.watched);
     if (!quick || options.steps !== undefined) {
       heading('Training a student of your own, without a label and without a word');
-      const { newStart } = begun;
+      const start = await begun.startOn(device);
       const { steps, scenes } = options;
       fresh = await trainFresh(context, device, {
         ...plan.training,
-        ...{ out, lock, opened, newStart, seed, steps, scenes, vocabulary, scoring, interruption, watched },
+        ...{ out, lock, opened, start, seed, steps, scenes, vocabulary, scoring, interruption, watched },
         classes: CLASSES,
         seconds: left(TRAINING),
       });
@@ -247,10 +249,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
       scenes: all.scenes,
       words: shown.words,
       isAsked: shown !== all,
-      facts: {
-        ...{ version, seed, adapter: device.name, seconds: took, shipped: opened.info },
-        isFromTeacher: options.init === 'teacher',
-      },
+      facts: { version, seed, adapter: device.name, seconds: took, shipped: opened.info },
     });
     await writeFileAtomic(report, page, begun);
     if (fresh) terminal.out(`student  ${join(out, 'model.safetensors')}`);

@@ -20,6 +20,7 @@ import {
   trainLive,
   type Vocabulary,
   viewCount,
+  withoutNames,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { type FolderLock, nodeFileSystem, writeFileAtomic } from '../files/index.ts';
@@ -33,15 +34,15 @@ import {
   type Interruption,
   Progress,
 } from '../shell/index.ts';
-import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
+import { builtIn, builtInStudent, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
 import { cacheSceneViews, paintScenes } from './scene-data.ts';
 
 /** Side of the scenes that are learnt from: the student's own. */
 const LEARNT_SIZE = 64;
 /** To learn from, however long the teacher takes. */
 const MIN_SCENES = 64;
-/** Of the student's training, for 256 scenes a step. */
-const BASE_RATE = 0.02;
+/** Learning rates for 256 scenes a step: new last layers on trained ones take larger steps. */
+const BASE_RATES: Readonly<Record<StartKind, number>> = { names: 0.06, teacher: 0.02, new: 0.02 };
 /** Fraction of the time for the teacher; the rest is for steps. */
 const TEACHER_FRACTION = 0.25;
 /** Scenes on which the teacher is timed, of which the first ones are not counted: they compile. */
@@ -54,8 +55,7 @@ export interface FreshStudentOptions {
   readonly out: string;
   readonly lock: FolderLock;
   readonly opened: ZeroSegAndText;
-  /** What the student begins with: the same at every call. */
-  readonly newStart: (device: Device) => Weights;
+  readonly start: Start;
   readonly seed: number;
   /** Kinds of objects. */
   readonly classes: number;
@@ -76,7 +76,9 @@ export interface FreshStudentOptions {
 
 export interface FreshStudent {
   readonly training: LiveTraining;
+  /** Before its training, and what that was. */
   readonly start: ZeroSeg;
+  readonly startKind: StartKind;
   /** Scenes that it learnt from. */
   readonly learnt: number;
 }
@@ -89,6 +91,7 @@ export async function trainFresh(
 ): Promise<FreshStudent | undefined> {
   const { terminal } = context;
   const { out, opened, seed, interruption } = options;
+  const { kind: startKind, weights } = options.start;
   const began = performance.now();
   const left = (): number => Math.max(0, options.seconds - (performance.now() - began) / 1000);
   const signal = interruption.abortSignal;
@@ -99,6 +102,7 @@ export async function trainFresh(
   });
   const learnt = options.scenes ?? (await sceneCount(device, scenes, options));
   const grounds = scenes.names.length - scenes.objectCount;
+  terminal.log(`head start: ${startWords[startKind]} (--init ${startKind})`);
   terminal.log(`${count(learnt, 'scenes')} of ${count(scenes.objectCount, 'objects')} on ${grounds} kinds of ground`);
   await paintScenes(context, join(out, 'scenes'), scenes, { seed, count: learnt, signal });
   const cachingBegan = performance.now();
@@ -116,11 +120,10 @@ export async function trainFresh(
   );
   const cache = await readCache(nodeFileSystem(join(out, 'cache')));
   try {
-    const weights = (): Weights => options.newStart(device);
     const setup: LiveSetup = {
       features: cache,
       data: (imageSize) => cachedData(cache, imageSize),
-      baseLr: BASE_RATE,
+      baseLr: BASE_RATES[startKind],
       weights,
       seed,
       batch: options.batch,
@@ -142,7 +145,7 @@ export async function trainFresh(
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
     await writeFileAtomic(join(out, 'metrics.jsonl'), metrics, options);
     const start = await buildModule(weights(), (from) => new ZeroSeg(from, training.model.config));
-    return { training, start, learnt };
+    return { training, start, startKind, learnt };
   } finally {
     await cache.close();
   }
@@ -194,13 +197,52 @@ async function sceneCount(
   return Math.max(MIN_SCENES, Math.min(max, Math.floor((TEACHER_FRACTION * seconds) / each)));
 }
 
-/** Weights of the seed alone, or with the teacher's image tower as the encoder. */
-export async function startingWeights(
-  init: 'new' | 'teacher',
+/** What a fresh student can begin with. */
+export const startKinds = ['names', 'teacher', 'new'] as const;
+export type StartKind = (typeof startKinds)[number];
+
+/** What a fresh student begins with. */
+export interface Start {
+  readonly kind: StartKind;
+  /** The same at every call. */
+  readonly weights: () => Weights;
+}
+
+/** In words, after a colon. */
+export const startWords: Readonly<Record<StartKind, string>> = {
+  names: 'the built-in student with new last layers: it divides pictures, and has lost all names',
+  teacher: "the teacher's image tower is its encoder; how to divide pictures it has to learn",
+  new: 'none, all weights are random',
+};
+
+/**
+ * What a student begins with: weights of the seed alone, the teacher's image tower as the encoder, or the built-in student that has lost its
+ * names. Default: the last, where a processor stands in for a GPU and has time for little; else the teacher's.
+ *
+ * What is asked for is opened at once.
+ */
+export async function openStart(
+  init: StartKind | undefined,
   clip: string,
   seed: number,
-): Promise<(device: Device) => Weights> {
-  if (init === 'new') return (device) => newWeights(device, seed);
+): Promise<(device: Device) => Promise<Start>> {
+  const asked = init && (await weightsOf(init, clip, seed));
+  return async (device) => {
+    const kind = init ?? (device.isSoftware ? 'names' : 'teacher');
+    const weights = asked ?? (await weightsOf(kind, clip, seed));
+    return { kind, weights: () => weights(device) };
+  };
+}
+
+type NewWeights = (device: Device) => Weights;
+
+async function weightsOf(kind: StartKind, clip: string, seed: number): Promise<NewWeights> {
+  if (kind === 'new') return (device) => newWeights(device, seed);
+  if (kind === 'names') {
+    const file = await builtInStudent();
+    const { tensors } = await openWeights(file);
+    return (device) => withoutNames(device, seed, tensors, file);
+  }
   const place = clip === builtIn ? await builtInTeacher() : clip;
   const file = (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
   const { tensors } = await openWeights(file);

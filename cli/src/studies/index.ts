@@ -1,7 +1,7 @@
 export { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
 export { fullPlan, quickPlan, slowPlan, slowQuickPlan } from './demo-plan.ts';
 export { allScenes, scenesOf, type WordedScenes } from './demo-scenes.ts';
-export { type FreshStudent, startingWeights, trainFresh } from './demo-training.ts';
+export { type FreshStudent, openStart, type Start, type StartKind, startKinds, trainFresh } from './demo-training.ts';
 export { labellingOf, pseudoLabelled, withVoid } from './finetune-data.ts';
 export {
   checkSame,

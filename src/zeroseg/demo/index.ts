@@ -33,3 +33,4 @@ export {
 export { type NameFound, type NamesFound, namesFound } from './names-found.ts';
 export { RIGHT, rightWrongPicture, WRONG } from './pictures.ts';
 export { type Measurement, WatchedScenes, type WatchedScenesOptions } from './watched-scenes.ts';
+export { withoutNames } from './without-names.ts';

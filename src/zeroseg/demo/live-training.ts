@@ -27,8 +27,8 @@ const REHEARSED = 5;
 const UNCOUNTED = 2;
 /** Fraction of the time that is planned for: the machine may get busier than it was while a step was measured. */
 const SAFETY = 0.92;
-/** Fewer steps teach nothing that can be seen; more are no short training. */
-export const liveStepLimits = { min: 100, max: 3000 } as const;
+/** Fewer steps teach nothing that can be seen, whatever the student begins with; more are no short training. */
+export const liveStepLimits = { min: 40, max: 3000 } as const;
 
 /** What fits into the time, once a step has been measured. */
 export interface LivePlan {

@@ -107,6 +107,7 @@ test('a student is trained, and everything is reported', async () => {
   );
   expect(err).toBe('random-tiny: its weights are random, so its words mean nothing');
   expect(code).toBe(0);
+  expect(out).toContain('head start: none, all weights are random (--init new)');
   expect(out.match(/^\d\. .*/gm)).toMatchInlineSnapshot(`
     [
       "1. Training a student of your own, without a label and without a word",
@@ -151,6 +152,7 @@ test('a student is trained, and everything is reported', async () => {
       ?.match(/<figure>/g),
   ).toHaveLength(3);
   expect(page).toContain('after 2 steps');
+  expect(page).toContain('It began with random numbers.');
   // The student is not the one whose scores the package brings.
   expect(page).not.toContain('500 unseen scenes');
 });

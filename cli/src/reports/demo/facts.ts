@@ -10,8 +10,6 @@ export interface DemoFacts {
   /** Of the whole demo. */
   readonly seconds: number;
   readonly shipped: Pick<ModelInfo, 'step' | 'config'>;
-  /** Whether the fresh student's encoder began as the teacher's image tower. */
-  readonly isFromTeacher: boolean;
 }
 
 export interface DemoReport {

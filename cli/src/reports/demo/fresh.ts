@@ -3,7 +3,7 @@ import { lossTerms } from '@zeroseg/core/internal';
 import type { LiveTraining, StepReport } from '@zeroseg/core/zeroseg';
 import { escapeHtml, htmlPercent } from '../../html/index.ts';
 import { count, formatDuration } from '../../shell/index.ts';
-import type { FreshStudent } from '../../studies/index.ts';
+import type { FreshStudent, StartKind } from '../../studies/index.ts';
 import { smoothed } from '../training-report.ts';
 import type { DemoReport } from './facts.ts';
 import { figure, nameList, truthList } from './parts.ts';
@@ -12,7 +12,16 @@ import { objectsFound } from './wording.ts';
 /** Scenes that are shown before and after. */
 const SHOWN = 3;
 
-export function freshStudent({ findings, facts, scores }: DemoReport, { training, learnt }: FreshStudent): string {
+/** What it began with, in a sentence or two. */
+const begun: Readonly<Record<StartKind, string>> = {
+  names:
+    '<b>A head start</b>: it began as the shipped student with new last layers. So it could divide pictures, and had lost all names; those it learnt again here.',
+  teacher:
+    "<b>A head start</b>: its encoder began as the teacher's image tower. How to divide pictures, and what the parts are called, it learnt here.",
+  new: 'It began with random numbers.',
+};
+
+export function freshStudent({ findings, scores }: DemoReport, { training, startKind, learnt }: FreshStudent): string {
   const { fresh, start } = scores.students;
   const { film } = findings;
   const frames = film?.frames.map(({ step, named }) =>
@@ -30,14 +39,11 @@ ${figure(exact, 'truth', `<b>Truth</b>${truthList(outputs.fresh)}`)}
         ]
       : [],
   );
-  const begun = facts.isFromTeacher
-    ? "Its encoder began as the teacher's image tower, a head start; how to divide pictures it learnt here."
-    : 'It began with random numbers.';
   return `<section id="fresh">
 <h2>A student of your own, ${formatDuration(training.seconds)} old</h2>
 <p>While you waited, this machine trained it: ${count(training.steps.length, 'steps')} of ${training.settings.batch} scenes, out of ${learnt.toLocaleString('en')}, without a label.
 It names <b>${htmlPercent(fresh?.accuracy?.value, 0)}</b> of the pixels of unseen scenes right; before its training it was ${htmlPercent(start?.accuracy?.value, 0)}.</p>
-<p class="hint">${begun} The shipped student learnt for hours: that is the difference.</p>
+<p class="hint">${begun[startKind]} The shipped student learnt for hours: that is the difference.</p>
 ${film && frames ? `<div class="film">${figure(film.picture, 'a scene', '<b>a scene</b>')}${frames.join('')}</div>` : ''}
 <div class="charts one" data-charts="first"></div>
 ${rows.join('\n')}

@@ -27,6 +27,7 @@ import {
   type TrainingStart,
   teacherIdentity,
   WatchedScenes,
+  withoutNames,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
@@ -40,8 +41,6 @@ import { beside, HELD_OUT, heldOutSquares, SHEET_ROWS, stacked, WATCHED, watched
 export const LOOKS = 20;
 /** Steps between looks, however short a run is: they take about as long as three steps. */
 const LEAST_APART = 6;
-/** Added to the seed: by another one than the built-in student began from, whose last layers are still near to what they were then. */
-const NAMES_SEED = 500_000_000;
 /** Names are put into no sentence: word vectors come sooner, and nearly the same. */
 const TEMPLATES = ['{}'];
 const SCORING = { scoring: 'softmax', top: 5 } as const;
@@ -197,9 +196,9 @@ async function newModel(device: Device, plan: Plan, config: ZeroSeg['config']): 
   const name = initOf(plan);
   if (name === null) return new ZeroSeg(newWeights(device, plan.seed), config);
   const { tensors } = await openWeightSource(plan.start === 'teacher' ? teacher.weights : student.weights, name);
-  const isOfNames = plan.start === 'names';
-  const kept = isOfNames ? new Map([...tensors].filter(([own]) => !own.startsWith('seg.projector.'))) : tensors;
-  const seed = isOfNames ? (plan.seed + NAMES_SEED) % 2 ** 32 : plan.seed;
-  const weights = initialWeights(device, seed, kept, name, new Set());
+  const weights =
+    plan.start === 'names'
+      ? withoutNames(device, plan.seed, tensors, name)
+      : initialWeights(device, plan.seed, tensors, name, new Set());
   return buildModule(weights, (from) => new ZeroSeg(from, config));
 }
