@@ -25,6 +25,9 @@ export interface Case {
   /** What arrives at each float result, and what is then to arrive at each float input. */
   readonly dys?: readonly (readonly Value[])[];
   readonly gradients?: readonly (readonly Value[])[];
+  /** Factors of the gradients, and then the gradients of their weighted sum: at each float input, and at each of `dys`. */
+  readonly directions?: readonly (readonly Value[])[];
+  readonly seconds?: readonly (readonly Value[])[];
   /** Words of the error that the op must throw instead. */
   readonly throws?: string;
 }
@@ -37,7 +40,7 @@ export interface OpCases {
 }
 
 /** `ZEROSEG_JUDGE`: a seed, or `seed,count,limit`, for cases that are made now, more of them and larger. */
-const made = process.env['ZEROSEG_JUDGE'];
+export const made: string | undefined = process.env['ZEROSEG_JUDGE'];
 let folder: string | undefined;
 
 /** A file of cases: the committed one, or one made on demand. */
@@ -63,20 +66,34 @@ export function numberOf(value: Value): number {
   return typeof value === 'number' ? value : (words[value] as number);
 }
 
-/** Where two lists of numbers differ by more than a tolerance; zeros of both signs are equal, and what f32 takes for zero is zero. */
+/** What a dtype takes for zero, and for infinite. */
+export interface Range {
+  readonly zero: number;
+  readonly infinite: number;
+}
+
+export const ranges: Readonly<Record<'f32' | 'f16', Range>> = {
+  f32: { zero: 2 ** -126, infinite: Number.POSITIVE_INFINITY },
+  // The largest number is 65504, which what is near it may miss.
+  f16: { zero: 2 ** -14, infinite: 64000 },
+};
+
+/** Where two lists of numbers differ by more than a tolerance; zeros of both signs are equal. */
 export function difference(
   got: ArrayLike<number>,
   want: readonly Value[],
   tolerance: number,
   relative: boolean,
+  { zero, infinite }: Range = ranges.f32,
 ): string | undefined {
   if (got.length !== want.length) return `${got.length} values, not ${want.length}`;
-  const wanted = want.map(numberOf);
+  const shown = (v: number) => (Math.abs(v) > infinite ? Math.sign(v) * Number.POSITIVE_INFINITY : v);
+  const wanted = want.map((value) => shown(numberOf(value)));
   const largest = wanted.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 1);
   const bad = wanted.findIndex((w, i) => {
-    const g = got[i] as number;
+    const g = shown(got[i] as number);
     if (Object.is(g, w) || g === w) return false;
-    return !(Math.abs(g - w) <= tolerance * (relative ? Math.abs(w) : largest) + 2 ** -126);
+    return !(Math.abs(g - w) <= tolerance * (relative ? Math.abs(w) : largest) + zero);
   });
   return bad < 0 ? undefined : `element ${bad} is ${got[bad]}, expected ${wanted[bad]}`;
 }

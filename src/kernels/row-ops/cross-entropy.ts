@@ -64,7 +64,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
   // As u32, a class below 0 is beyond all others, which there is not either.
-  const words = new Tensor(classes.storage, classes.shape, 'u32');
+  const words = new Tensor(classes.storage, [classes.size], 'u32');
   const params = { ignored: (ignoreIndex ?? 0) >>> 0, ignores: Number(ignoreIndex !== undefined) };
   const rows = reshape(x, [classes.size, C]);
   const parts =

@@ -39,6 +39,8 @@ class Maker:
         """Begins an op. Tolerances are relative to each value, or to the largest of a tensor (1 at least)."""
         self.name = name
         self.random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        # Of its own, so that first derivatives are judged at the same points whatever is drawn for second ones.
+        self.directions = np.random.default_rng([self.seed, zlib.crc32(name.encode()), 2])
         self.entry = self.ops.setdefault(
             name,
             {
@@ -133,7 +135,47 @@ class Maker:
             case["gradients"] = [
                 self._list(np.zeros(tuple(x.shape)) if g is None else g.numpy()) for x, g in zip(wrt, grads)
             ]
+            self._second(case, inputs, reference, dys)
         self.entry["cases"].append(case)
+
+    def _second(self, case, inputs, reference, dys):
+        """
+        Gradients of gradients: those of Σ w · gradient in a random direction w, with respect to the inputs and to what arrives (dy). They are
+        central differences along w in float64, of the gradients and of the values (the Hessian is symmetric), and what torch differentiates
+        twice: only where both agree, for there is a corner else. Nothing is stored where all are zero.
+        """
+        if not all(x.data.size and np.isfinite(x.data).all() for x in inputs) or not all(d.size for d in dys):
+            return
+        w = [self.directions.integers(-4, 5, size=x.shape) / 2 for x in inputs if x.dtype == "f32" and not x.constant]
+
+        def at(step):
+            """Inputs moved along w, results and gradients there, and what these are computed from."""
+            xs, moved = [x.torch() for x in inputs], iter(w)
+            for x in xs:
+                if x.requires_grad:
+                    x.data += step * torch.from_numpy(np.asarray(next(moved)))
+            made = reference(*xs)
+            ys = [y for y in ([made] if isinstance(made, torch.Tensor) else list(made)) if y.dtype == torch.float64]
+            arriving = [torch.from_numpy(d.copy()).requires_grad_() for d in dys]
+            wrt = [x for x in xs if x.requires_grad]
+            grads = torch.autograd.grad(ys, wrt, arriving, allow_unused=True, create_graph=True)
+            return ys, [torch.zeros_like(x) if g is None else g for x, g in zip(wrt, grads)], wrt + arriving
+
+        ys, grads, of = at(0)
+        h = [(g * torch.from_numpy(np.asarray(one))).sum() for g, one in zip(grads, w) if g.requires_grad]
+        if not h:
+            return
+        exact = torch.autograd.grad(sum(h), of, allow_unused=True)
+        exact = [np.zeros(tuple(x.shape)) if g is None else g.numpy() for x, g in zip(of, exact)]
+        step = 1e-4
+        up, down = at(step), at(-step)
+        differences = [((a - b) / (2 * step)).detach().numpy() for a, b in zip(up[1] + up[0], down[1] + down[0])]
+        for a, b in zip(exact, differences):
+            if not np.allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, np.abs(b).max(initial=0))):
+                return
+        if any(np.any(g) for g in exact):
+            case["directions"] = [self._list(one) for one in w]
+            case["seconds"] = [self._list(np.vectorize(lambda v: float(f"{v:.5g}"), otypes=[float])(g)) for g in exact]
 
     def fails(self, args, says):
         """What the reference refuses, or we do: the op must throw, with these words."""

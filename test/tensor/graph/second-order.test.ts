@@ -184,6 +184,10 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2]), { labelSmoothing: 0.1 }) },
     { of: [[3, 3]], op: (x) => crossEntropy(x, u32([0, 2, 1]), { ignoreIndex: 2, reduction: 'none' }) },
     {
+      of: [[2, 2, 3]],
+      op: (x) => crossEntropy(x, u32([0, 2, 1, 0], [2, 2]), { ignoreIndex: 2, reduction: 'none' }),
+    },
+    {
       of: [[3, 3]],
       op: (x) => crossEntropy(x, u32([0, 2, 1]), { ignoreIndex: 2, labelSmoothing: 0.1, weights: f32([1, 2, 3]) }),
     },
