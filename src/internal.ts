@@ -2,6 +2,7 @@
 
 export { adapterNames, bufferUsage, formatBytes, ownValue, parseJson, shownValue, source } from './gpu/index.ts';
 export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
+export { gatherBytes } from './nn/distributed/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
@@ -50,6 +51,7 @@ export {
   hashPhoto,
   MAX_PARTS,
   PooledRegions,
+  partCount,
   partName,
   squareBytes,
 } from './zeroseg/features/index.ts';

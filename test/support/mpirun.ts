@@ -6,11 +6,11 @@ import type { Ended } from './programs.ts';
 /** Whether there is an `mpirun`; continuous integration must have one (`.ci/run` installs it). */
 export const hasMpirun: boolean = spawnSync('mpirun', ['--version']).status === 0;
 
-/** Runs a program in so many processes to the end. `begun` is given the process of `mpirun`. */
+/** Runs a program in so many processes to the end. `begun` is given the process of `mpirun`, and what is on standard output so far. */
 export async function mpirun(
   processes: number,
   args: readonly string[],
-  { env = {}, begun }: { env?: Record<string, string>; begun?: (pid: number) => void } = {},
+  { env = {}, begun }: { env?: Record<string, string>; begun?: (pid: number, said: () => string) => void } = {},
 ): Promise<Ended> {
   // As root, as in a container, and on a machine with fewer cores than processes.
   const root = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
@@ -30,7 +30,7 @@ export async function mpirun(
   let [out, err] = ['', ''];
   child.stdout.on('data', (text) => (out += text));
   child.stderr.on('data', (text) => (err += text));
-  begun?.(child.pid as number);
+  begun?.(child.pid as number, () => out);
   return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, out, err })));
 }
 

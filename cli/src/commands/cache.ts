@@ -1,3 +1,4 @@
+import type { Device } from '@zeroseg/core';
 import {
   type CachePart,
   checkFill,
@@ -6,11 +7,14 @@ import {
   LARGEST_GRID,
   MAX_GRIDS,
   MAX_PARTS,
+  partCount,
   partName,
 } from '@zeroseg/core/internal';
 import {
   type DenseMode,
   denseModes,
+  type FileSystem,
+  type FillOptions,
   type FillPlan,
   fillCache,
   type RegionFeatures,
@@ -19,7 +23,7 @@ import {
 import { Command, InvalidArgumentError } from 'commander';
 import { openPhotos, squareCodecs } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
-import { adapterOf, bindingNote, launchedBy } from '../mpi/index.ts';
+import { adapterOf, bindingNote, type Launched, launchedBy } from '../mpi/index.ts';
 import { isPhotoName } from '../photos/index.ts';
 import {
   adapterOption,
@@ -28,6 +32,7 @@ import {
   countIn,
   formatDuration,
   formatRate,
+  type Interruption,
   numberFrom,
   oneOf,
   Progress,
@@ -133,7 +138,7 @@ export function cacheCommand(context: Context): Command {
       '\nExample:\n  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n\n' +
         'Stop it at any time, also with kill -9; the same command goes on where it was.\n' +
         'Two processes, on one machine or two that share a disk: the same command with --shard 1/2, and with --shard 2/2;\n' +
-        'or once, behind mpirun -n 2.',
+        'or once, behind mpirun -n 2. Without --shard, any number of processes goes on with all parts.',
     )
     .action((photos: string, options: CacheArguments) => cache(context, photos, options));
 }
@@ -166,8 +171,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }
   const files = nodeFileSystem(options.out);
-  const part = options.shard ?? (launched && { number: launched.rank + 1, of: launched.size });
-  const place = part ? files.describe(partName(part)) : options.out;
+  const parts = await ownParts(files, options.shard, launched);
   const filling = {
     files,
     source,
@@ -182,55 +186,98 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     ...(options.denseMode ? { denseMode: options.denseMode } : {}),
     ...(options.denseSize ? { denseSize: options.denseSize } : {}),
     ...(options.batch ? { batch: options.batch } : {}),
-    ...(part ? { part } : {}),
     shardSize: options.fileRows,
     flushSeconds: options.flush,
     force: options.force ?? false,
     repair: options.repair ?? false,
   };
-  await checkFill(filling);
-  await withDevice({ ...context, terminal }, adapterOf(options.adapter, launched), async (device, interruption) => {
-    let progress: Progress | undefined;
-    const began = performance.now();
-    const result = await fillCache(device, {
-      ...filling,
-      signal: interruption.abortSignal,
-      onProgress: ({ plan, done, failed }) => {
-        if (done === 0) {
-          terminal.log(planLine(plan, photos, device.name));
-          for (const name of plan.dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
-          if (plan.indexDamage) terminal.note(`${plan.indexDamage}; it is made again`);
-          if (plan.missing > 0) progress = new Progress(terminal, 'caching', plan.missing, 'photos');
-        }
-        if (failed) progress?.say(`skipped ${failed.path}: ${failed.reason}`, 'note');
-        if (done > 0) progress?.at(done);
-      },
-    })
-      .finally(() => progress?.stop())
-      .catch(async (error) => {
-        if (interruption.signal) {
-          const kept = await readCache(part ? files.folder(partName(part)) : files);
-          const held = part ? count(kept.length, 'photos') : countIn(kept.length, source.photos.length, 'photos');
-          terminal.log(`stopped: ${held} in ${place}; run the same command to go on`);
-        }
-        throw error;
-      });
+  const [first] = parts;
+  if (launched && first && first.of < launched.size) {
+    const idle = launched.size - first.of;
+    terminal.note(
+      `${options.out} is made in ${count(first.of, 'parts')}: ${idle} of ${launched.size} processes ${idle === 1 ? 'has' : 'have'} nothing to do`,
+    );
+  }
+  const fillings = parts.map((part) => ({ ...filling, ...(part && { part }) }));
+  for (const filling of fillings) await checkFill(filling);
+  // Each with a device of its own, which ends with the teacher on it.
+  for (const filling of fillings) {
+    await withDevice({ ...context, terminal }, adapterOf(options.adapter, launched), (device, interruption) =>
+      fill(device, filling, { terminal, interruption, photos, total: source.photos.length, out: options.out }),
+    );
+  }
+}
 
-    const seconds = (performance.now() - began) / 1000;
-    if (result.computed > 0) {
-      const rate = formatRate(result.computed / seconds, 'photos');
-      terminal.log(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
-      const { mean, largest, channel } = result.magnitude;
-      terminal.log(
-        `features: mean magnitude of a channel ${mean.toPrecision(3)}, largest value ${largest.toPrecision(3)} (channel ${channel})`,
-      );
-    }
-    if (result.failures.size > 0) {
-      terminal.out(`${count(result.failures.size, 'photos')} could not be used:`);
-      for (const [path, reason] of result.failures) terminal.out(`  ${path}: ${reason}`);
-    }
-    terminal.out(`${place}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
-  });
+/** The parts that are this process's own; undefined is the whole cache. One that was made in parts goes on in these, however many processes there are now. */
+async function ownParts(
+  files: FileSystem,
+  shard: CachePart | undefined,
+  launched: Launched | undefined,
+): Promise<(CachePart | undefined)[]> {
+  if (shard) return [shard];
+  const { rank, size } = launched ?? { rank: 0, size: 1 };
+  const of = (await partCount(files)) ?? launched?.size;
+  if (of === undefined) return [undefined];
+  return Array.from({ length: of }, (_, i) => ({ number: i + 1, of })).filter((_, i) => i % size === rank);
+}
+
+interface Filling {
+  readonly terminal: Context['terminal'];
+  readonly interruption: Interruption;
+  /** Where the photos are, and how many there are for all parts. */
+  readonly photos: string;
+  readonly total: number;
+  readonly out: string;
+}
+
+/** Computes what is missing in a cache, or in a part of one, and tells of it. */
+async function fill(
+  device: Device,
+  filling: FillOptions,
+  { terminal, interruption, photos, total, out }: Filling,
+): Promise<void> {
+  const { files, part } = filling;
+  const place = part ? files.describe(partName(part)) : out;
+  let progress: Progress | undefined;
+  const began = performance.now();
+  const result = await fillCache(device, {
+    ...filling,
+    signal: interruption.abortSignal,
+    onProgress: ({ plan, done, failed }) => {
+      if (done === 0) {
+        terminal.log(planLine(plan, photos, device.name));
+        for (const name of plan.dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
+        if (plan.indexDamage) terminal.note(`${plan.indexDamage}; it is made again`);
+        if (plan.missing > 0) progress = new Progress(terminal, 'caching', plan.missing, 'photos');
+      }
+      if (failed) progress?.say(`skipped ${failed.path}: ${failed.reason}`, 'note');
+      if (done > 0) progress?.at(done);
+    },
+  })
+    .finally(() => progress?.stop())
+    .catch(async (error) => {
+      if (interruption.signal) {
+        const kept = await readCache(part ? files.folder(partName(part)) : files);
+        const held = part ? count(kept.length, 'photos') : countIn(kept.length, total, 'photos');
+        terminal.log(`stopped: ${held} in ${place}; run the same command to go on`);
+      }
+      throw error;
+    });
+
+  const seconds = (performance.now() - began) / 1000;
+  if (result.computed > 0) {
+    const rate = formatRate(result.computed / seconds, 'photos');
+    terminal.log(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
+    const { mean, largest, channel } = result.magnitude;
+    terminal.log(
+      `features: mean magnitude of a channel ${mean.toPrecision(3)}, largest value ${largest.toPrecision(3)} (channel ${channel})`,
+    );
+  }
+  if (result.failures.size > 0) {
+    terminal.out(`${count(result.failures.size, 'photos')} could not be used:`);
+    for (const [path, reason] of result.failures) terminal.out(`  ${path}: ${reason}`);
+  }
+  terminal.out(`${place}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
 }
 
 /** `1,2,3,4`, `1,2,2.667`. */

@@ -109,7 +109,9 @@ export function evalCommand(context: Context): Command {
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
+      '\nExamples:\n' +
+        '  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n' +
+        '  mpirun -n 2 --bind-to none npx zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run\n\n' +
         `Without --background the paper's thresholds are used (of other models, those of their authors): ${fixedDataSets.map(([name, , { threshold }]) => `${name} ${threshold}`).join(', ')}.\n` +
         'Scenes have none: their ground without a name does not count, unless --ground says so.\n\n' +
         'Photos that cannot be used are named and left out of the scores; the exit code is 1 then, as after any error.',
@@ -165,7 +167,7 @@ async function evalModel(asked: Context, chosen: EvalArguments): Promise<void> {
 
   const work = async (device: Device, interruption: Interruption): Promise<void> => {
     const classes = ignore === 0 ? set.classes.length - 1 : set.classes.length;
-    if (group) endWithOthers(group, interruption.abortSignal, (said) => terminal.error(`zeroseg: eval: ${said}`));
+    if (group) endWithOthers(group, interruption.abortSignal, 'eval', terminal);
     const shared = group ? `, shared by ${group.size} processes` : '';
     terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}${shared}`);
     using model = await loadModel(context, device, opened, options);

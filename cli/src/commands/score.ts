@@ -12,6 +12,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { writeNamedFile } from '../files/index.ts';
+import { adapterOf, agree, bindingNote, endWithOthers, joinMpi } from '../mpi/index.ts';
 import { loadAtlas } from '../photos/index.ts';
 import { scoreTable } from '../reports/index.ts';
 import {
@@ -38,6 +39,7 @@ import {
   parseNamesOrCount,
   parseSynonyms,
   printLines,
+  quietTerminal,
   type RefineArguments,
   redrawnOption,
   refineOptions,
@@ -45,6 +47,7 @@ import {
   seedRange,
   teacherPriorOption,
   tellUnknown,
+  version,
   wholeNumber,
   withDevice,
   withoutUnknown,
@@ -114,15 +117,27 @@ export function scoreCommand(context: Context): Command {
     .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
     .option('--force', 'even if the model was trained with another teacher')
     .option(...adapterOption)
-    .addHelpText('after', '\nExample:\n  zeroseg score --model out/run --scenes 500 --seed 7 --out scores.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  zeroseg score --model out/run --scenes 500 --seed 7 --out scores.json\n' +
+        '  mpirun -n 2 --bind-to none npx zeroseg score --model out/run --scenes 500',
+    )
     .action((options: ScoreArguments) => score(context, options));
 }
 
-async function score(given: Context, options: ScoreArguments): Promise<void> {
+async function score(asked: Context, options: ScoreArguments): Promise<void> {
+  const group = await joinMpi();
+  // Of several processes the first counts, tells and writes.
+  const isFirst = !group || group.rank === 0;
+  const given = isFirst ? asked : { ...asked, terminal: quietTerminal(asked.terminal) };
+  const bound = group && isFirst && bindingNote();
+  if (bound) given.terminal.note(bound);
   const context = options.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
   await checkResultFile('score: --out', options.out, 'baselines');
   const opened = await openModelAndClip(context, options);
+  await agree(group, 'score', version, options, { 'steps of training': opened.info.step });
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
     size: options.size ?? sceneSide(opened.info.config),
@@ -135,20 +150,22 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     refine: refineRule(options) ?? opened.info.naming.refine,
   };
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const asked = withSynonyms(scenes.names, synonyms);
-  const { unknown } = tellUnknown(context, opened.text, asked, options.clip);
+  const words = withSynonyms(scenes.names, synonyms);
+  const { unknown } = tellUnknown(context, opened.text, words, options.clip);
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
-  await withDevice(context, options.adapter, async (device, interruption) => {
+  await withDevice(context, adapterOf(options.adapter, group), async (device, interruption) => {
+    if (group) endWithOthers(group, interruption.abortSignal, 'score', terminal);
+    const shared = group ? `, shared by ${group.size} processes` : '';
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
-    terminal.log(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
+    terminal.log(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}${shared}`);
     using model = await loadModel(context, device, opened, {
       templates: options.templates,
       scale: options.scale ?? opened.info.naming.scale,
       cache: options.cache,
     });
-    const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
+    const vocabulary = await embedNames(context, model, withoutUnknown(words, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
     let scored = 0;
@@ -166,6 +183,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         top: options.top,
         rules,
         signal: interruption.abortSignal,
+        group,
         onProgress: ({ done, scores }) => {
           scored = done;
           const so = scores.get(`${kind} ${scoring}`);
@@ -181,6 +199,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     } finally {
       progress.stop();
     }
+    if (!isFirst) return;
     const measured = {
       ...scores.students,
       baselines: scores.baselines,

@@ -144,11 +144,7 @@ async function trainIn(
   const tokens = await Tokenizer.clip();
 
   await withDevice(context, adapterOf(options.adapter, group), async (device, interruption) => {
-    if (group) {
-      endWithOthers(group, interruption.abortSignal, (said) =>
-        context.terminal.error(`zeroseg: train-teacher: ${said}`),
-      );
-    }
+    if (group) endWithOthers(group, interruption.abortSignal, 'train-teacher', context.terminal);
     using trainer = await newTrainer(device, options, settings, scenes, tokens, group);
     const { clip } = trainer;
     const { ids } = clip.table;
@@ -207,7 +203,7 @@ async function trainTeacherAlong(context: Context, options: TrainTeacherArgument
   const [scenes, tokens] = [await openScenes(options), await Tokenizer.clip()];
   const quiet = { ...context, terminal: quietTerminal(context.terminal) };
   await withDevice(quiet, adapterOf(options.adapter, group), async (device, { abortSignal: signal }) => {
-    endWithOthers(group, signal, () => undefined);
+    endWithOthers(group, signal, 'train-teacher', quiet.terminal);
     using trainer = await newTrainer(device, options, settings, scenes, tokens, group);
     await trainer.synchronise();
     const stop = (): void => trainer.stop();

@@ -199,7 +199,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
         await waitForAll(group);
       }
       await withDevice(context, adapterOf(options.adapter, group), (device, { abortSignal: signal }) => {
-        if (group) endWithOthers(group, signal, (words) => context.terminal.error(`zeroseg: train: ${words}`));
+        if (group) endWithOthers(group, signal, 'train', context.terminal);
         return trainRun(device, {
           ...{ context, options, probe, group },
           ...{ files, before, cache, description, clip, signal },

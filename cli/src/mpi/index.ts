@@ -1,5 +1,5 @@
 export { MpiError } from './errors.ts';
-export { launchedBy } from './launcher.ts';
+export { type Launched, launchedBy } from './launcher.ts';
 export type { OpenMpi } from './open-mpi.ts';
 export {
   type Agreed,

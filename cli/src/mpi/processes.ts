@@ -1,9 +1,11 @@
 import { availableParallelism, cpus } from 'node:os';
 import { MpiError } from './errors.ts';
 import { launchedBy } from './launcher.ts';
+import { Neighbours } from './neighbours.ts';
 import { OpenMpi } from './open-mpi.ts';
 
 let joined: OpenMpi | undefined;
+let neighbours: Neighbours | undefined;
 
 /**
  * Joins the processes that `mpirun` or `srun --mpi=pmix` has started with this one: a group for `allReduce`, `broadcast` and trainers.
@@ -20,7 +22,10 @@ let joined: OpenMpi | undefined;
 export async function joinMpi(): Promise<OpenMpi | undefined> {
   if (joined) return joined;
   const launched = launchedBy(process.env);
-  return launched && (joined = await OpenMpi.join(launched.localRank));
+  if (!launched) return undefined;
+  joined = await OpenMpi.join(launched.localRank);
+  neighbours = await Neighbours.meet(joined);
+  return joined;
 }
 
 /** The last call of MPI in a process. With an exit code of an error all processes of the job end; else it waits for the others. */
@@ -49,26 +54,42 @@ function graceSeconds(): number {
 }
 
 /**
- * Ends the job once a signal has asked this process to stop and others have not answered for a quarter of the time that there is, with
- * `last` words: when one is killed, `mpirun` ends the others by such a signal, and soon by force.
+ * Ends the job once a signal has asked this process to stop and others have not answered for a quarter of the time that there is: when one is
+ * killed, `mpirun` ends the others by such a signal, and soon by force. The first of them says so in the name of `command`; where it is the
+ * one that was killed, the next that sees that it is gone.
  */
-export function endWithOthers(group: OpenMpi, signal: AbortSignal, last: (words: string) => void): void {
+export function endWithOthers(
+  group: OpenMpi,
+  signal: AbortSignal,
+  command: string,
+  terminal: { error(line: string): void },
+): void {
   const watch = (): void => {
+    // Later those that end by themselves would be among them.
+    const ended = neighbours?.ended() ?? [];
+    const isToSay = Array.from({ length: group.rank }, (_, rank) => rank).every((rank) => ended.includes(rank));
+    const share = graceSeconds() / 4;
     const timer = setInterval(() => {
-      if (group.waitingSeconds < graceSeconds() / 4) return;
+      if (group.waitingSeconds < share) return;
       clearInterval(timer);
-      if (group.rank === 0) {
-        last(
-          'stopped while waiting for the other processes: one of them has ended, or a step takes longer than a job is given to end',
-        );
-      }
+      const end = (): never => process.exit(1);
       // The job ends already: MPI would wait for it.
-      process.exit(1);
+      if (!isToSay) return end();
+      const who = group.rank === 0 ? '' : `rank ${group.rank}: `;
+      terminal.error(`zeroseg: ${who}${command}: stopped while waiting for the other processes: ${endedWords(ended)}`);
+      // Not before the others have looked who is gone.
+      setTimeout(end, 1000 * share);
     }, 20);
     timer.unref();
   };
   if (signal.aborted) watch();
   else signal.addEventListener('abort', watch, { once: true });
+}
+
+function endedWords(ranks: readonly number[]): string {
+  const [one] = ranks;
+  if (one === undefined) return 'one of them has ended, or a step takes longer than a job is given to end';
+  return ranks.length === 1 ? `rank ${one} has ended` : `ranks ${ranks.join(', ')} have ended`;
 }
 
 /** What is to be said where `mpirun` holds a process to a part of the processor, as it does when nothing else is asked for. */

@@ -61,7 +61,7 @@ export async function trainAlongCache(
       { ...context, terminal: quietTerminal(context.terminal) },
       adapterOf(options.adapter, group),
       async (device, { abortSignal }) => {
-        endWithOthers(group, abortSignal, () => undefined);
+        endWithOthers(group, abortSignal, 'train', context.terminal);
         // The weights come from the first process.
         const { model } = await newModel(device, config, settings.seed, null);
         const start = { device, data: cachedData(cache, config.image), description, group, ...rest };

@@ -3,3 +3,4 @@ export { type AllReduceOptions, allReduce, broadcast, type Wire } from './all-re
 export { gatherBytes } from './gather.ts';
 export { gradientBuckets } from './gradient-buckets.ts';
 export type { ProcessGroup } from './process-group.ts';
+export { stopTogether } from './stop-together.ts';

@@ -1,5 +1,5 @@
 import { ArgumentError } from '../../gpu/index.ts';
-import type { ProcessGroup } from '../../nn/distributed/index.ts';
+import { type ProcessGroup, stopTogether } from '../../nn/distributed/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import { type Image, ImageError, type LabelMap } from '../image/index.ts';
@@ -77,7 +77,7 @@ export async function evaluate(
   const load = (photo: Labelled): Promise<Loaded> => loaded(photo, classes, ignore);
   let done = 0;
   for (const round of inRounds(photos, size)) {
-    signal?.throwIfAborted();
+    await stopTogether(group, signal);
     // The first process needs the labels of all of them; they are read while the GPU works on its own.
     const loading = round.map((photo, i) => (i === rank || rank === 0 ? load(photo) : undefined));
     const own = await loading[rank];

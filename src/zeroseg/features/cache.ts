@@ -130,6 +130,12 @@ async function partsIn(files: FileSystem): Promise<CachePart[] | undefined> {
   return parts;
 }
 
+/** In how many parts a cache is made; undefined where it is one by itself, or not begun. */
+export async function partCount(files: FileSystem): Promise<number | undefined> {
+  const names = await files.list();
+  return names.includes('cache.json') ? undefined : partsAmong(names)[0]?.of;
+}
+
 function missingPart(files: FileSystem, name: string): CacheError {
   const shard = name.replace('-of-', '/');
   return new CacheError(

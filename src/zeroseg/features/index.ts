@@ -1,4 +1,4 @@
-export { openCache, readCache } from './cache.ts';
+export { openCache, partCount, readCache } from './cache.ts';
 export { cacheBytes, featureBytes, squareBytes } from './cache-bytes.ts';
 export { CacheError } from './cache-error.ts';
 export type { CachePlan } from './cache-index.ts';

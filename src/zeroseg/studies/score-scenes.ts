@@ -1,4 +1,6 @@
+/** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
 import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { type ProcessGroup, stopTogether } from '../../nn/distributed/index.ts';
 import {
   type Baseline,
   type BaselineContext,
@@ -9,22 +11,15 @@ import {
   type PatchGrid,
 } from '../baselines/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
-import { SegmentationScore } from '../evaluation/index.ts';
+import type { SegmentationScore } from '../evaluation/index.ts';
 import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { teacherViews } from '../image/index.ts';
 import { type ScoringOptions, Segmenter, type SegmentOptions, teacherLook } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
-/** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
-
 import { refinedBaseline } from './refine-baseline.ts';
-import {
-  nearestGrids,
-  SceneStudent,
-  StatisticsCollector,
-  type StudentStatistics,
-  studentLabels,
-} from './student-output.ts';
+import { addCounts, type Counted, gatherCounts, noCounts, type SceneCounts } from './scene-counts.ts';
+import { nearestGrids, SceneStudent, type StudentStatistics, studentLabels } from './student-output.ts';
 
 /** How segments are named. `cosine` names them as `softmax` does: without a threshold only these differ. */
 const ways: readonly Way[] = ['groupvit', 'softmax'];
@@ -95,8 +90,13 @@ export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   readonly top?: number;
   /** How pictures are divided and named beyond that. What refines the students' labels refines those of all baselines too. Default: not at all. */
   readonly rules?: ScoringRules | undefined;
-  /** Scores fewer than `count` scenes where time runs out. Default: none. */
+  /** Scores fewer than `count` scenes where time runs out, by the clock of the first process. Default: none. */
   readonly limit?: TimeLimit | undefined;
+  /**
+   * Processes that share the scenes, this one among them, all of which call this with the same options. Everything is counted in the first, in the
+   * order of the scenes: its scores are those of one process, the scores of the others count nothing.
+   */
+  readonly group?: ProcessGroup | undefined;
 }
 
 /** Cells of the crops along a side: the finest grid, and so the last views. */
@@ -108,7 +108,7 @@ const GRIDS: readonly number[] = [2, 3, CROPS];
  * score of a part would be another score.
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
-  const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5, rules = {} } = options;
+  const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5, rules = {}, group, limit } = options;
   const { embeddings, scale } = vocabulary;
   const { teacherScale = scale } = options;
   const names = scenes.names.length;
@@ -124,17 +124,16 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
       `scoreScenes: clustered must name one of the students ${Object.keys(options.students).join(', ')}; got ${options.clustered}`,
     );
   }
-  const scores = new Map<string, SegmentationScore>();
-  const scoreOf = (method: string): SegmentationScore => {
-    let score = scores.get(method);
-    // Ground without a name does not count.
-    if (!score) scores.set(method, (score = new SegmentationScore(names + 1, 0)));
-    return score;
+  const counted: Counted = {
+    methods: [
+      ...entries.flatMap(([name]) => ways.map((way) => `${name} ${way}`)),
+      ...baselines.filter(({ expected }) => !expected).map(({ name }) => name),
+    ],
+    students: entries.map(([name]) => name),
+    ...{ vocabulary, objects: scenes.objectCount, grids: GRIDS.length },
   };
   const size = scenes.options.size ?? 64;
   const width = vision.config.projection;
-  const statistics = new Map(entries.map(([name]) => [name, new StatisticsCollector(vocabulary, scenes.objectCount)]));
-  const nearest = new Map(entries.map(([name]) => [name, GRIDS.map(() => 0)]));
   const cropGrid: PatchGrid = { rows: CROPS, cols: CROPS, height: size, width: size };
   using dense = await DenseTeacher.create(device, vision, size);
   using teacher = await Teacher.create(device, vision, { batch: GRIDS.reduce((sum, k) => sum + k * k, 0) });
@@ -150,63 +149,76 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
           new Segmenter(device, model, (photo) => teacherLook(teacher, photo, teacherScale)),
         ]),
       );
+  /** All that is counted on one scene. */
+  const countScene = async (index: number): Promise<SceneCounts> => {
+    const counts = noCounts(counted);
+    const scene = scenes.scene(options.seed, index);
+    const count = (method: string, labels: ArrayLike<number>) =>
+      counts.scores.get(method)!.add(labels, scene.labels.data);
+    const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
+    let patches: GridFeatures | undefined;
+    for (const [name, student] of students) {
+      const view = await student.predict(scene.image);
+      const division =
+        segmenters && (await segmenters.get(name)?.divide(scene.image, { mode: 'whole', short: size, ...rules }));
+      for (const way of ways) {
+        const labels = division
+          ? (await segmenters.get(name)!.name(division, vocabulary, { scoring: way, top, ...rules })).labels.data
+          : studentLabels(view, vocabulary, { scoring: way, top });
+        count(`${name} ${way}`, labels);
+      }
+      const { statistics, nearest } = counts.students.get(name)!;
+      const { segmentOf } = statistics.add(scene, view);
+      nearest.set(nearestGrids(view.segments, views, width, GRIDS, segmentOf));
+      if (name === clustered) patches = { features: view.patches, grid: view.grid };
+    }
+    const context = {
+      text: embeddings,
+      width,
+      crops: { features: views.subarray(-CROPS * CROPS * width), grid: cropGrid },
+      dense: await dense.features(scene.image),
+      student: patches,
+      seed: index,
+    };
+    for (const baseline of baselines) {
+      const labels = await baselineLabels(device, baseline, scene, context, vocabulary.scale, rules.refine);
+      if (labels) count(baseline.name, labels);
+    }
+    return counts;
+  };
+
+  const { rank, size: processes } = group ?? { rank: 0, size: 1 };
+  const all = noCounts(counted);
   const began = performance.now();
   let done = 0;
   try {
-    for (let index = 0; index < options.count; index++) {
-      options.signal?.throwIfAborted();
-      const scene = scenes.scene(options.seed, index);
-      const count = (method: string, labels: ArrayLike<number>) => scoreOf(method).add(labels, scene.labels.data);
-      const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
-      let patches: GridFeatures | undefined;
-      for (const [name, student] of students) {
-        const view = await student.predict(scene.image);
-        const division =
-          segmenters && (await segmenters.get(name)?.divide(scene.image, { mode: 'whole', short: size, ...rules }));
-        for (const way of ways) {
-          const labels = division
-            ? (await segmenters.get(name)!.name(division, vocabulary, { scoring: way, top, ...rules })).labels.data
-            : studentLabels(view, vocabulary, { scoring: way, top });
-          count(`${name} ${way}`, labels);
-        }
-        const { segmentOf } = (statistics.get(name) as StatisticsCollector).add(scene, view);
-        nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((fraction, g) => {
-          nearest.get(name)![g]! += fraction;
-        });
-        if (name === clustered) patches = { features: view.patches, grid: view.grid };
+    for (let next = 0; next < options.count; next += processes) {
+      await stopTogether(group, options.signal);
+      const own = next + rank < options.count ? await countScene(next + rank) : noCounts(counted);
+      const round = group ? await gatherCounts(group, own, counted) : [own];
+      for (const counts of rank === 0 ? round.slice(0, options.count - next) : []) {
+        addCounts(all, counts);
+        done++;
+        options.onProgress?.({ done, total: options.count, scores: all.scores });
       }
-      const context = {
-        text: embeddings,
-        width,
-        crops: { features: views.subarray(-CROPS * CROPS * width), grid: cropGrid },
-        dense: await dense.features(scene.image),
-        student: patches,
-        seed: index,
-      };
-      for (const baseline of baselines) {
-        const labels = await baselineLabels(device, baseline, scene, context, vocabulary.scale, rules.refine);
-        if (labels) count(baseline.name, labels);
-      }
-      done++;
-      options.onProgress?.({ done, total: options.count, scores });
-      const { limit } = options;
-      if (limit && done >= limit.min && performance.now() - began > limit.seconds * 1000) break;
+      const isLate = limit && next + processes >= limit.min && performance.now() - began > limit.seconds * 1000;
+      if (limit && (await saidByFirst(group, isLate === true))) break;
     }
   } finally {
     for (const [, student] of students) student.dispose();
     for (const segmenter of segmenters?.values() ?? []) segmenter.dispose();
   }
-  const result = (method: string): SceneScore => sceneScore(scoreOf(method), scenes.objectCount);
+  const result = (method: string): SceneScore => sceneScore(all.scores.get(method)!, scenes.objectCount);
   const baselineResult = ({ name, expected }: Baseline): SceneScore => {
     if (!expected) return result(name);
     // Labels of scenes are counted with every method alike.
-    const { iou, accuracy } = expected([...scores.values()][0]?.labelled ?? []);
+    const { iou, accuracy } = expected([...all.scores.values()][0]?.labelled ?? []);
     return { ...meanIous(iou, scenes.objectCount), accuracy };
   };
   return {
     scenes: done,
     students: Object.fromEntries(
-      entries.map(([name]): [string, StudentScore] => [
+      [...all.students].map(([name, { statistics, nearest }]): [string, StudentScore] => [
         name,
         {
           ...result(`${name} ${scoring}`),
@@ -214,15 +226,20 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
           others: Object.fromEntries(
             ways.filter((way) => way !== scoring).map((way) => [way, result(`${name} ${way}`)]),
           ),
-          ...(statistics.get(name) as StatisticsCollector).means(),
-          nearestGrids: Object.fromEntries(
-            GRIDS.map((k, g) => [`${k}x${k}`, done === 0 ? 0 : nearest.get(name)![g]! / done]),
-          ),
+          ...statistics.means(),
+          nearestGrids: Object.fromEntries(GRIDS.map((k, g) => [`${k}x${k}`, done === 0 ? 0 : nearest[g]! / done])),
         },
       ]),
     ),
     baselines: Object.fromEntries(baselines.map((baseline) => [baseline.name, baselineResult(baseline)])),
   };
+}
+
+/** What the first process finds, in all of them. */
+async function saidByFirst(group: ProcessGroup | undefined, own: boolean): Promise<boolean> {
+  const said = Uint8Array.of(Number(own));
+  await group?.broadcast(said);
+  return said[0] === 1;
 }
 
 async function baselineLabels(

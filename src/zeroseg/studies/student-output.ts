@@ -242,17 +242,15 @@ export interface StudentStatistics {
   readonly namesPresent: number | null;
 }
 
+/** What is summed over scenes. */
+const summed = ['scenes', 'used', 'things', 'rollout', 'first', 'second', 'withObjects', 'present'] as const;
+
 /** Collects {@link StudentStatistics}: the first `objects` names of the vocabulary are those of objects. */
 export class StatisticsCollector {
+  /** Over the scenes so far: numbers that another collector of the same vocabulary may be given. */
+  readonly sums: Float64Array = new Float64Array(summed.length);
   readonly #vocabulary: Vocabulary;
   readonly #objects: number;
-  #scenes = 0;
-  #used = 0;
-  #things = 0;
-  #entropy = 0;
-  #stages: [number, number] = [0, 0];
-  #withObjects = 0;
-  #present = 0;
 
   constructor(vocabulary: Vocabulary, objects: number) {
     this.#vocabulary = vocabulary;
@@ -262,30 +260,38 @@ export class StatisticsCollector {
   add({ labels: { data } }: Scene, view: StudentOutput): GroupUse {
     const width = view.global.length;
     const use = groupUse(view);
-    this.#scenes++;
-    this.#used += use.used;
-    this.#entropy += use.entropy;
-    use.stages.forEach((entropy, i) => {
-      this.#stages[i as 0 | 1] += entropy;
-    });
+    const [first, second] = use.stages;
     const labels = new Set(Array.from(data));
-    this.#things += labels.size;
+    this.#count({ scenes: 1, used: use.used, things: labels.size, rollout: use.entropy, first, second });
     if (Array.from({ length: this.#objects }, (_, i) => i + 1).some((label) => labels.has(label))) {
-      this.#withObjects++;
       const names = this.#vocabulary.embeddings.subarray(0, this.#objects * width);
       const [nearest = 0] = nearestNames(view.global, names, width);
-      if (labels.has(nearest + 1)) this.#present++;
+      this.#count({ withObjects: 1, present: labels.has(nearest + 1) ? 1 : 0 });
     }
     return use;
   }
 
+  /** Adds the sums of another. */
+  merge({ sums }: Pick<StatisticsCollector, 'sums'>): void {
+    sums.forEach((value, i) => {
+      this.sums[i]! += value;
+    });
+  }
+
   means(): StudentStatistics {
-    const mean = (sum: number): number => (this.#scenes === 0 ? 0 : sum / this.#scenes);
+    const sum = (name: (typeof summed)[number]): number => this.sums[summed.indexOf(name)]!;
+    const mean = (name: (typeof summed)[number]): number => (sum('scenes') === 0 ? 0 : sum(name) / sum('scenes'));
     return {
-      groupsUsed: mean(this.#used),
-      things: mean(this.#things),
-      entropy: { rollout: mean(this.#entropy), first: mean(this.#stages[0]), second: mean(this.#stages[1]) },
-      namesPresent: this.#withObjects === 0 ? null : this.#present / this.#withObjects,
+      groupsUsed: mean('used'),
+      things: mean('things'),
+      entropy: { rollout: mean('rollout'), first: mean('first'), second: mean('second') },
+      namesPresent: sum('withObjects') === 0 ? null : sum('present') / sum('withObjects'),
     };
+  }
+
+  #count(values: Readonly<Partial<Record<(typeof summed)[number], number>>>): void {
+    summed.forEach((name, i) => {
+      this.sums[i]! += values[name] ?? 0;
+    });
   }
 }

@@ -82,7 +82,38 @@ it('processes that mpirun has started make a cache in parts', async () => {
     // Only the first tells how it goes.
     expect(out.includes('to do')).toBe(rank === '0');
   }
-  const cache = await readCache(nodeFileSystem(at('cache')));
-  expect(cache.length).toBe(5);
-  await cache.close();
+  const length = async (): Promise<number> => {
+    const cache = await readCache(nodeFileSystem(at('cache')));
+    await cache.close();
+    return cache.length;
+  };
+  expect(await length()).toBe(5);
+
+  // Whatever number of processes goes on, the parts stay.
+  await writePhotos(at('photos'), 9);
+  vi.stubEnv('OMPI_COMM_WORLD_SIZE', '3');
+  const said: string[] = [];
+  for (const rank of ['2', '0']) {
+    vi.stubEnv('OMPI_COMM_WORLD_RANK', rank);
+    const { code, err, out } = await zeroseg(...args, '--image-size', '16');
+    expect(code, err).toBe(0);
+    said.push(
+      out
+        .split('\n')
+        .at(-1)
+        ?.replace(/^.*(1-of-2: \d) photos.*$/, '$1') ?? '',
+      err.split('\n').at(-1) ?? '',
+    );
+  }
+  expect(said).toEqual([
+    '',
+    '',
+    expect.stringMatching(/^1-of-2: \d$/),
+    `${at('cache')} is made in 2 parts: 1 of 3 processes has nothing to do`,
+  ]);
+  vi.unstubAllEnvs();
+  const { code, err, out } = await zeroseg(...args, '--image-size', '16');
+  expect(code, err).toBe(0);
+  expect(out.match(/[12]-of-2: \d photos/g)).toHaveLength(2);
+  expect(await length()).toBe(9);
 });

@@ -124,6 +124,24 @@ test('processes that share the photos count what one counts, in the first, in th
   }
 });
 
+test('processes that share the photos stop together, whichever is asked to', async () => {
+  const photos = Array.from({ length: 6 }, (_, i) => photo(String(i), 1, 1, 2, 2));
+  const stop = new AbortController();
+  const done: number[] = [];
+  const stopped = processGroup(2).map((group) => {
+    const signal = group.rank === 1 ? stop.signal : undefined;
+    const onProgress = (progress: { done: number }) => {
+      done.push(progress.done);
+      stop.abort('enough');
+    };
+    return evaluate(twoHalves().segmenter, photos, vocabulary, { thresholds: [0.5], group, signal, onProgress });
+  });
+  const [first, second] = (await Promise.allSettled(stopped)) as PromiseRejectedResult[];
+  expect(first?.reason).toMatchInlineSnapshot(`[StepError: another of the processes was stopped]`);
+  expect(second?.reason).toBe('enough');
+  expect(done.length).toBeLessThan(6);
+});
+
 test('is stopped by its signal', async () => {
   const { segmenter, calls } = twoHalves();
   const photos = Array.from({ length: 5 }, (_, i) => photo(String(i), 1, 1, 2, 2));

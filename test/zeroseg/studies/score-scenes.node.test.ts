@@ -6,7 +6,7 @@ import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
-import { scoreScenes } from '../../../src/zeroseg/studies/score-scenes.ts';
+import { type ScoreScenesOptions, scoreScenes } from '../../../src/zeroseg/studies/score-scenes.ts';
 import {
   groupUse,
   nearestGrids,
@@ -16,6 +16,7 @@ import {
 } from '../../../src/zeroseg/studies/student-output.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 import { useDevice } from '../../support/device.ts';
+import { processGroup } from '../../support/process-group.ts';
 
 const device = useDevice();
 
@@ -66,14 +67,14 @@ test('students and baselines on scenes', async () => {
   const model = new ZeroSeg(newWeights(device.current, 1), config);
   const embeddings = Float32Array.from({ length: scenes.names.length * width }, (_, i) => Math.sin(i * i));
   const vocabulary = { names: scenes.names, embeddings, scale: 100 };
-  const options = { scenes, seed: 3, count: 2, vocabulary, teacher: randomClipVision(device.current, clip) };
+  const options = { scenes, seed: 3, count: 3, vocabulary, teacher: randomClipVision(device.current, clip) };
   const told: number[] = [];
   const result = await scoreScenes(device.current, {
     ...options,
     students: { fresh: model },
     onProgress: ({ done }) => told.push(done),
   });
-  expect(told).toEqual([1, 2]);
+  expect(told).toEqual([1, 2, 3]);
   expect(Object.keys(result.baselines)).toEqual(['crops', 'plain', 'value', 'kmeans', 'ceiling', 'chance']);
   const { objects, ground, accuracy } = result.baselines['ceiling']!;
   expect(objects).toBeGreaterThan(0.6);
@@ -97,6 +98,21 @@ test('students and baselines on scenes', async () => {
     onProgress: () => stop.abort('enough'),
   });
   await expect(stopped).rejects.toBe('enough');
+
+  // Processes that share the scenes: the first counts what one does, in the same order.
+  const shared = (more: Partial<ScoreScenesOptions>) =>
+    processGroup(2).map((group) =>
+      scoreScenes(device.current, { ...options, students: { fresh: model }, group, ...more }),
+    );
+  const counted: number[] = [];
+  const [first, second] = await Promise.all(shared({ onProgress: ({ done }) => counted.push(done) }));
+  expect(first).toEqual(result);
+  expect(counted).toEqual([1, 2, 3]);
+  expect([second?.scenes, second?.baselines['ceiling']?.objects]).toEqual([0, null]);
+  const both = await Promise.all(shared({ limit: { seconds: 0, min: 1 } }));
+  expect(both.map((one) => one.scenes)).toEqual([2, 0]);
+  const stops = await Promise.allSettled(shared({ signal: AbortSignal.abort('enough') }));
+  expect(stops.map((one) => (one as PromiseRejectedResult).reason)).toEqual(['enough', 'enough']);
 
   // Its labels are the segmenter's.
   const { image } = scenes.scene(3, 0);
