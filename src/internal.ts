@@ -172,6 +172,9 @@ export {
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {
+  type CheckpointBytes,
+  checkpointBytes,
+  copyForCheckpoint,
   descriptionProblem,
   EventFile,
   filesHash,

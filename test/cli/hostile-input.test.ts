@@ -38,6 +38,7 @@ import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { segmentsFormat } from '../../cli/src/photos/own-results.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
+import { measuredDevice } from '../../cli/src/plan/devices.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
 import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
@@ -111,6 +112,7 @@ import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import { vitConfig } from '../../src/zeroseg/vit/load-vit.ts';
 import { openStudy, Sitting, STUDY_FORMAT, studyFile } from '../../src/zeroseg/votes/index.ts';
+import { benchmarkOf } from '../support/benchmark.ts';
 import {
   damagedBytes,
   damagedJson,
@@ -545,6 +547,18 @@ parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'
 const curve = { meanIou: backgroundThresholds.map(() => 0.5), objects: 0.25 };
 parser('parseBackgroundScore', damagedJson({ score: curve }), (found) => parseBackgroundScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
+const rates = {
+  products: 2e-11,
+  smallProducts: 4e-11,
+  attention: 5e-11,
+  optimizer: 1e-10,
+  other: 3e-10,
+  launches: 2e-5,
+};
+parser('measuredDevice', damagedJson(benchmarkOf(rates)), async (found) => {
+  await put('bench.json', found);
+  await measuredDevice(at('bench.json'));
+});
 parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {
   await put('teacher/log.json', found);
   await readTeacherLog(at('teacher'));

@@ -9,6 +9,7 @@ export {
   chooseWorkloads,
   type Row,
 } from './bench.ts';
+export { type BenchedDevice, benchedDevice, benchedLimits } from './benched-device.ts';
 export {
   type Chart,
   type ChartText,
@@ -27,6 +28,8 @@ export { growthLines, growthPanels, measureGrowth } from './growth.ts';
 export type { Limits, Probe } from './limits.ts';
 export { type Clock, type Measured, Meter, type Times } from './meter.ts';
 export { type Roofline, type RooflinePoint, roofAt, roofline } from './roofline.ts';
+export { WHOLE_STEPS } from './steps.ts';
 export { digits, limitLines, limitNote, markdownTable, rowTable, steadinessLine } from './tables.ts';
 export { triedLines, tunedTable, tuneSteps } from './tuning.ts';
+export { flopsOfWork, type Work, type WorkKind, workKinds, workOf } from './work.ts';
 export { type Lend, lending, type Workload } from './workloads.ts';

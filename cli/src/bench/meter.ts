@@ -1,12 +1,14 @@
 import { type Device, type Results, step } from '@zeroseg/core';
 import { median } from '@zeroseg/core/internal';
 import { Bench } from 'tinybench';
+import { type Work, workOf } from './work.ts';
 
 /** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
 export type Clock = 'gpu' | 'processor' | 'wall';
 
-/** Milliseconds of one run; medians. */
+/** Milliseconds of one run: medians, and of all runs the least, which tells most of a machine that does other things too. */
 export interface Times {
+  readonly least: { readonly ms: number; readonly processorMs: number | null };
   /** Wall clock, of runs that follow each other without waiting. */
   readonly ms: number;
   /** By timestamps; on hardware that has them. */
@@ -19,15 +21,17 @@ export interface Measured extends Times {
   /** From the call that makes the step to the end of its first run: recorded, planned, compiled, run. Less where kernels are known already. */
   readonly firstMs: number;
   readonly dispatches: number;
+  /** What its launches do. */
+  readonly work: Work;
   /** Bytes planned for intermediates, and of results. */
   readonly bytes: number;
 }
 
 /** A sample is at least so long, so that neither clocks nor the wait for the GPU show in it. */
 const SAMPLE_MS = 4;
-/** Work that takes longer than this altogether is run less often, but three times. */
+/** Work that takes longer than this altogether is run less often, but five times. */
 const BUDGET_MS = 1500;
-const FEWEST_RUNS = 3;
+const FEWEST_RUNS = 5;
 /** Dawn rounds timestamps to 0.065 ms: the mean of so many runs is finer. */
 const TIMED_RUNS = 20;
 
@@ -63,7 +67,8 @@ export class Meter {
     const times = await this.time(() => void replay({}));
     const gpuMs = this.clock === 'gpu' ? await this.#gpuTime(body) : null;
     const { planned, own } = replay.memory;
-    return { ...times, gpuMs, firstMs, dispatches: replay.launches.length, bytes: planned + own };
+    const work = workOf(replay.launches);
+    return { ...times, gpuMs, firstMs, dispatches: work.launches, work, bytes: planned + own };
   }
 
   /** Measures what `submit` gives the GPU. The first run, which may compile, does not count. */
@@ -90,10 +95,12 @@ export class Meter {
     const [task] = await bench.run();
     const result = task?.result;
     if (result?.state !== 'completed') throw new Error(`internal: the bench ended as ${result?.state}`);
+    const of = (time: number) => (this.#processorTime ? time / repeats : null);
     return {
       ms: result.latency.p50 / repeats,
       gpuMs: null,
-      processorMs: this.#processorTime ? median(processor) / repeats : null,
+      processorMs: of(median(processor)),
+      least: { ms: result.latency.min / repeats, processorMs: of(Math.min(...processor)) },
     };
   }
 

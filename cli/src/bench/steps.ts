@@ -12,6 +12,9 @@ export interface BlockSizes {
   readonly hidden: number;
 }
 
+/** The group of {@link stepWorkloads}. */
+export const WHOLE_STEPS = 'whole steps';
+
 /** Whole steps: what kernels add up to. `full` adds a ViT-B/16 ZeroSeg, which takes minutes on a processor. */
 export function stepWorkloads(quick: boolean, full: boolean): Workload[] {
   const sizes = quick
@@ -21,6 +24,10 @@ export function stepWorkloads(quick: boolean, full: boolean): Workload[] {
     blockForward(sizes),
     blockTraining(sizes),
     zeroSegTraining('ZeroSeg tiny', tinyConfig, quick ? 2 : 8),
+    ...(quick ? [] : [zeroSegTraining('ZeroSeg tiny', tinyConfig, 1)]),
+    // Of other proportions, so that the times of whole steps tell what products, attention and all else take: `zeroseg plan` learns from them.
+    ...(quick ? [] : [zeroSegTraining('ZeroSeg tiny, 128 px', { ...tinyConfig, image: 128 }, 4)]),
+    ...(quick ? [] : [zeroSegTraining('ZeroSeg tiny, width 192', { ...tinyConfig, dim: 192 }, 4)]),
     ...(full ? [zeroSegTraining('ZeroSeg ViT-B/16', baseConfig, 2)] : []),
   ];
 }
@@ -43,7 +50,7 @@ function makeBlock(lend: Lend, sizes: BlockSizes): { block: Block; x: Tensor } {
 function blockForward(sizes: BlockSizes): Workload {
   return {
     name: `${blockName(sizes)}, forward`,
-    group: 'whole steps',
+    group: WHOLE_STEPS,
     flops: blockFlops(sizes),
     prepare: (lend) => {
       const { block, x } = makeBlock(lend, sizes);
@@ -55,7 +62,7 @@ function blockForward(sizes: BlockSizes): Workload {
 function blockTraining(sizes: BlockSizes): Workload {
   return {
     name: `${blockName(sizes)}, training step`,
-    group: 'whole steps',
+    group: WHOLE_STEPS,
     // A gradient for each operand of each product.
     flops: 3 * blockFlops(sizes),
     prepare: (lend) => {
@@ -74,7 +81,7 @@ function blockTraining(sizes: BlockSizes): Workload {
 function zeroSegTraining(name: string, config: ZeroSegConfig, batch: number): Workload {
   return {
     name: `${name}, batch ${batch}, training step`,
-    group: 'whole steps',
+    group: WHOLE_STEPS,
     prepare: (lend) => trainingBody(lend, config, batch),
   };
 }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchProgress,
   bench,
+  benchedDevice,
   chooseWorkloads,
   growthChart,
   growthLines,
@@ -18,6 +19,7 @@ import {
   triedLines,
   tunedTable,
   tuneSteps,
+  WHOLE_STEPS,
 } from '../bench/index.ts';
 import { type GpuName, gpuModel, gpuNames, gpus, type ModelledLaunch, modelTable } from '../gpu-model/index.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/index.ts';
@@ -187,7 +189,7 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
 /** Whole steps launch some hundred kernels, which are those of the other work at other sizes: only where they are asked for. */
 async function modelled({ device, options, terminal, signal, onProgress }: Session, done: () => void): Promise<object> {
   const names = options.model as readonly GpuName[];
-  const all = chooseWorkloads(options).filter(({ group }) => options.filter || group !== 'whole steps');
+  const all = chooseWorkloads(options).filter(({ group }) => options.filter || group !== WHOLE_STEPS);
   const work: { name: string; launches: ModelledLaunch[] }[] = [];
   for (const { name, prepare } of all) {
     if (signal.aborted) break;
@@ -235,12 +237,10 @@ async function draw({ options, terminal }: Session, chart: Parameters<typeof wri
 }
 
 /** What a result was measured on. */
-function about(
-  { name, isSoftware, features }: Device,
-  { clock }: Meter,
-  { runs = RUNS, quick = false }: BenchArguments,
-) {
-  return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs, quick };
+function about(device: Device, { clock }: Meter, { runs = RUNS, quick = false }: BenchArguments) {
+  const { name: adapter, isSoftware: software } = device;
+  const features = [...device.features].sort();
+  return { version, adapter, software, features, device: benchedDevice(device), clock, runs, quick };
 }
 
 function checkFilter(options: BenchArguments): void {

@@ -1,14 +1,16 @@
-import { formatBytes } from '@zeroseg/core/internal';
+import { OutOfMemoryError } from '@zeroseg/core';
+import { formatBytes, ownValue } from '@zeroseg/core/internal';
 import { presets } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import type { GpuName } from '../gpu-model/index.ts';
 import {
   ASSUMED_SHARE,
+  type Duration,
   type LinkName,
   links,
   measuredDevice,
   namedDevice,
   type Plan,
+  type PlanDevice,
   planDeviceNames,
   planRun,
   scalingChart,
@@ -32,6 +34,7 @@ interface PlanArguments extends TrainOptions {
   readonly images: number;
   readonly device: string;
   readonly share: number;
+  readonly gpuMemory?: number;
   readonly ranks: number;
   readonly link: LinkName;
   readonly threads: number;
@@ -63,6 +66,11 @@ export function planCommand(context: Context): Command {
       numberFrom(0.001, 1),
       ASSUMED_SHARE,
     )
+    .option(
+      '--gpu-memory <gigabytes>',
+      'what the micro-batch may fill (default: what the device is known to have)',
+      numberFrom(0.001, 1e6),
+    )
     .option('--batch <images>', 'images a step', wholeNumber())
     .option('--micro <images>', 'images through the GPU at once (default: the most that fit)', wholeNumber())
     .option('--epochs <n>', 'passes over the photos', numberFrom(0.0001, 1e6))
@@ -82,24 +90,16 @@ export function planCommand(context: Context): Command {
       'after',
       '\nExamples:\n  zeroseg plan --device rtx4090 --images 100000\n' +
         '  zeroseg plan --ranks 8 --link 100gbe --chart out/scaling.svg\n\n' +
-        'Bytes are those of the recorded steps, to the byte. Hours follow from FLOP and the rate of the device; ranks are a model.',
+        'Bytes are those of the recorded steps, to the byte. Hours follow from what the steps launch and what that takes: of a device by name a share of\n' +
+        'its published rate, of one that was measured what the benchmark says of each kind of kernel. Ranks are a model.',
     )
     .action((options: PlanArguments, command: Command) => plan(context, options, command));
 }
 
 async function plan(context: Context, options: PlanArguments, command: Command): Promise<void> {
-  const { clip: place, images, ranks, link, threads, share } = options;
+  const { clip: place, images, ranks, link, threads } = options;
   const clip = await openTeacher(place);
-  const isNamed = planDeviceNames.includes(options.device);
-  if (!isNamed && command.getOptionValueSource('share') !== 'default') {
-    throw new UsageError('plan: --share is for a device by name; a benchmark has measured it');
-  }
-  if (!isNamed && (await kindOfPath(options.device)) !== 'file') {
-    throw new UsageError(
-      `plan: --device ${options.device}: there is neither such a file nor such a device; give ${planDeviceNames.join(', ')}, or a file that \`zeroseg bench --json FILE\` wrote`,
-    );
-  }
-  const device = isNamed ? namedDevice(options.device as GpuName, share) : await measuredDevice(options.device);
+  const device = await deviceOf(options, command);
   const grids = presets['base']?.config.grids ?? [1, 2, 3, 4];
   const facts = { folder: 'the plan', length: images, key: { dim: clip.config.projection, grids, teacher: clip.name } };
   const training = await resolveOptions(options, facts);
@@ -116,22 +116,26 @@ async function plan(context: Context, options: PlanArguments, command: Command):
       `plan: --micro ${training.settings.micro} does not divide the ${batch / ranks} images that a rank has of a batch`,
     );
   }
-  const found = await planRun({ ...settled, training, isMicroChosen, images });
+  const naming = ownValue(presets, training.preset)?.naming;
+  const found = await planRun({ ...settled, training, naming, isMicroChosen, images });
   const paper = await resolveOptions({ config: 'base' }, { ...facts, length: IMAGENET });
   const isPaper = images === IMAGENET && JSON.stringify(paper) === JSON.stringify(training) && !isMicroChosen;
   const published = isPaper
     ? found
-    : await planRun({ ...settled, training: paper, isMicroChosen: false, images: IMAGENET });
+    : await planRun({ ...settled, training: paper, isMicroChosen: false, images: IMAGENET }).catch(unlessTooLarge);
   const { terminal } = context;
   if (options.json !== '-') {
     terminal.out(`${device.name} (${device.source}), ${count(ranks, 'ranks')}, teacher ${clip.name}`);
     terminal.out('');
-    const head = ['', 'this run', ...(isPaper ? [] : ["the paper's run"])];
-    for (const line of table(head, rowsOf(found, published, !isPaper))) terminal.out(line);
+    const columns = isPaper || !published ? [found] : [found, published];
+    const head = ['', 'this run', "the paper's run"].slice(0, 1 + columns.length);
+    for (const line of table(head, rowsOf(columns, device))) terminal.out(line);
+    if (!published) terminal.out("\nThe paper's run does not fit the memory of this device.");
   }
+  const { clock, pace } = device;
   await writeJson(terminal, options.json, {
-    ...{ format: 'zeroseg-plan-1', version, device: device.name, source: device.source, ranks, link, images },
-    ...{ plan: found, paper: published },
+    ...{ format: 'zeroseg-plan-2', version, device: device.name, source: device.source, clock, pace },
+    ...{ ranks, link, images, plan: found, paper: published ?? null },
   });
   if (options.chart) {
     const title = `Scaling efficiency of training '${training.preset}', batches of ${batch}: a model`;
@@ -143,21 +147,36 @@ async function plan(context: Context, options: PlanArguments, command: Command):
   }
 }
 
+async function deviceOf({ device: place, share, gpuMemory }: PlanArguments, command: Command): Promise<PlanDevice> {
+  const named = namedDevice(place, share);
+  if (!named && command.getOptionValueSource('share') !== 'default') {
+    throw new UsageError('plan: --share is for a device by name; a benchmark has measured it');
+  }
+  if (!named && (await kindOfPath(place)) !== 'file') {
+    throw new UsageError(
+      `plan: --device ${place}: there is neither such a file nor such a device; give ${planDeviceNames.join(', ')}, or a file that \`zeroseg bench --json FILE\` wrote`,
+    );
+  }
+  const device = named ?? (await measuredDevice(place));
+  return gpuMemory === undefined ? device : { ...device, memory: 1e9 * gpuMemory };
+}
+
+function unlessTooLarge(error: unknown): undefined {
+  if (!(error instanceof OutOfMemoryError)) throw error;
+}
+
 const hours = (seconds: number): string => {
   const value = seconds / 3600;
   return value < 0.1
     ? `${(60 * value).toPrecision(2)} min`
     : `${value < 10 ? value.toPrecision(2) : Math.round(value).toLocaleString('en')} h`;
 };
+const duration = ({ total, limit }: Duration): string => `${hours(total)}, limited by ${limit}`;
 const tera = (flops: number): string => `${(flops / 1e12).toPrecision(3)} TFLOP`;
 
-/** The table's rows: what, of this run, of the paper's. */
-function rowsOf(one: Plan, paper: Plan, both: boolean): string[][] {
-  const row = (what: string, value: (plan: Plan) => string): string[] => [
-    what,
-    value(one),
-    ...(both ? [value(paper)] : []),
-  ];
+/** The table's rows: what, and of each plan. */
+function rowsOf(plans: readonly Plan[], { clock, pace }: PlanDevice): string[][] {
+  const row = (what: string, value: (plan: Plan) => string): string[] => [what, ...plans.map(value)];
   const bytes = (value: number): string => formatBytes(value);
   return [
     row('parameters: student', ({ parameters }) => `${(parameters / 1e6).toFixed(1)} M`),
@@ -169,16 +188,22 @@ function rowsOf(one: Plan, paper: Plan, both: boolean): string[][] {
     row('disk: … lossless, about', ({ disk }) => bytes(disk.features - disk.squares.raw + disk.squares.lossless)),
     row('disk: … none', ({ disk }) => bytes(disk.features - disk.squares.raw)),
     row('disk: names and checksums, about', ({ disk }) => bytes(disk.index)),
-    row('disk: the run', ({ disk }) => bytes(disk.run)),
+    row('disk: a checkpoint', ({ disk }) => bytes(disk.model + disk.optimizer)),
+    row('disk: the run, at most', ({ disk }) => bytes(disk.run)),
     row('micro-batch', ({ micro }) => String(micro)),
     row('GPU memory: teacher', ({ memory }) => bytes(memory.teacher.weights + memory.teacher.step)),
     row('GPU memory: weights, optimizer', ({ memory }) => bytes(memory.training.weights)),
     row('GPU memory: a pass', ({ memory }) => bytes(memory.training.step)),
+    row('GPU memory: training in all', ({ memory }) => bytes(memory.training.device)),
+    row('GPU memory: … while it is saved', ({ memory }) => bytes(memory.training.device + memory.training.copy)),
     row('steps', ({ steps }) => steps.toLocaleString('en')),
     row('seconds a step', ({ stepSeconds }) => stepSeconds.toPrecision(3)),
-    row('cache', ({ cache }) => `${hours(cache.total)}, limited by ${cache.limit}`),
-    row('training', ({ training }) => `${hours(training.total)}, limited by ${training.limit}`),
-    row('evaluation (VOC 2012)', ({ evaluation }) => hours(evaluation)),
+    ...(clock === 'processor'
+      ? [row('… of processor time', ({ stepSeconds }) => (stepSeconds / pace).toPrecision(3))]
+      : []),
+    row('cache', ({ cache }) => duration(cache)),
+    row('training', ({ training }) => duration(training)),
+    row('evaluation (VOC 2012)', ({ evaluation }) => duration(evaluation)),
     row('network, a rank and step', ({ network }) => bytes(network.step)),
     row('network, a rank in all', ({ network }) => bytes(network.run)),
     row('efficiency of the ranks', (plan) => `${Math.round(100 * plan.efficiency)} %`),

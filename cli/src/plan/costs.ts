@@ -1,10 +1,18 @@
-/** Exact bytes, and FLOP of the products, of what a run does: from its recorded launches, on a device that holds nothing. */
-import { type Device, type Launch, OutOfMemoryError, variable } from '@zeroseg/core';
-import { formatShape, launchesOf } from '@zeroseg/core/internal';
-import { countParameters, freeParameters } from '@zeroseg/core/nn';
+/** Exact bytes, and the work of launches, of what a run does: from its recorded launches, on devices that hold nothing. */
+import { type Device, OutOfMemoryError, variable } from '@zeroseg/core';
+import {
+  type CheckpointBytes,
+  checkpointBytes,
+  copyForCheckpoint,
+  formatShape,
+  fusedLaunchesOf,
+  teacherIdentity,
+} from '@zeroseg/core/internal';
+import { countParameters, type ProcessGroup } from '@zeroseg/core/nn';
 import {
   ClipVision,
   ConfigError,
+  type NamingRule,
   Teacher,
   type TeacherSource,
   type TeacherTower,
@@ -13,60 +21,105 @@ import {
   ZeroSeg,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import { dryDevice, emptyWeights } from './dry-device.ts';
+import { type Work, workOf } from '../bench/index.ts';
+import { type DeviceFacts, dryDevice, emptyWeights } from './dry-device.ts';
 
 /** What something takes on the GPU. */
 export interface Cost {
   readonly parameters: number;
   /** Bytes of weights, of an optimizer's state and of sums of gradients. */
   readonly weights: number;
-  /** Bytes of everything else: inputs, activations, gradients, results. */
+  /** Bytes of a pass: inputs, activations, gradients, results. */
   readonly step: number;
-  /** Of the products and of attention, for everything that is in a batch. */
-  readonly flops: number;
+  /** Bytes of all buffers that are there meanwhile, those above among them: what `Device.bytes` says. */
+  readonly device: number;
+  /** Of everything that is in a batch. */
+  readonly work: Work;
 }
 
-/** FLOP of matrix products and attention: what is more than one in a hundred of a transformer's. */
-export function flopsOf(launches: readonly Launch[]): number {
-  return launches.reduce((sum, launch) => sum + flopsOfLaunch(launch), 0);
+/** What training takes. */
+export interface TrainingCost extends Cost {
+  /** Of an update, where passes do not make it. */
+  readonly update: Work;
+  /** Bytes of the GPU's copy of what a checkpoint holds, while it is written. */
+  readonly copy: number;
+  /** Bytes of the files of weights and of all else that training goes on from, in a checkpoint: exactly, but for eight where f16 has changed its scale. */
+  readonly files: CheckpointBytes;
 }
 
-function flopsOfLaunch({ kernel, params }: Launch): number {
-  const product = (...names: string[]): number =>
-    names.reduce((all, name) => all * (params[kernel.paramNames.indexOf(name)] ?? 0), 1);
-  if (kernel.name.startsWith('matmul')) return 2 * product('rows', 'cols', 'inner', 'batch');
-  if (!kernel.name.startsWith('attention') || kernel.name.endsWith('rows')) return 0;
-  // Forward scores and their values; backward the scores again, and four gradients.
-  return (kernel.name.includes('backward') ? 10 : 4) * product('images', 'heads', 'queries', 'keys', 'width');
+/** A training as it is planned. */
+export interface PlannedTraining {
+  readonly config: ZeroSegConfig;
+  readonly settings: TrainSettings;
+  /** Processes that share the micro-batches of a step evenly. */
+  readonly ranks: number;
+  readonly about?: AboutRun | undefined;
 }
 
-/** A step of training: `settings.micro` images at once, and an update after `settings.batch`. FLOP are those of a pass of `micro` images. */
-export async function trainingCost(device: Device, config: ZeroSegConfig, settings: TrainSettings): Promise<Cost> {
-  const model = new ZeroSeg(emptyWeights(device), config);
+/** What a model's files say beside its weights, as far as it is known before the run. */
+export interface AboutRun {
+  /** The teacher's name. */
+  readonly teacher: string;
+  readonly naming?: NamingRule | undefined;
+  /** Steps of the run. */
+  readonly steps: number;
+}
+
+/** Of a teacher's name and the SHA-256 of its weights, the latter is not known. */
+const UNKNOWN_HASH = '0'.repeat(64);
+
+/** A step of training: `settings.micro` images at once, and an update after `settings.batch`. `work` is that of a pass of `micro` images. */
+export async function trainingCost(
+  facts: DeviceFacts,
+  { config, settings, ranks, about = { teacher: '', steps: 1 } }: PlannedTraining,
+): Promise<TrainingCost> {
+  // Of its own: what others have used, and would be used again, is not there when a run begins.
+  const device = dryDevice(facts);
   try {
+    const model = new ZeroSeg(emptyWeights(device), config);
     const data = { length: settings.batch, batch: () => Promise.reject(new Error('internal: nothing is read')) };
     // There are no files whose order could be asked for.
     const planned = { ...settings, order: 'shuffled' } as const;
-    using trainer = await Trainer.create(device, model, data, planned, { statisticsEvery: 0 });
+    using trainer = await Trainer.create(device, model, data, planned, { group: groupOf(ranks) });
+    // As after the last step, of which the file tells.
+    const { teacher, naming, steps } = about;
+    trainer.resume(steps, { value: trainer.scale.value, good: steps, updates: steps });
+    const identity = teacherIdentity(teacher, UNKNOWN_HASH);
     const { step, weights } = trainer.memory;
-    return { parameters: countParameters(model), weights, step, flops: flopsOf(trainer.launches) };
+    const { bytes } = device;
+    const copy = await copyForCheckpoint(trainer, steps, undefined);
+    const copied = device.bytes - bytes;
+    copy?.dispose();
+    return {
+      ...{ parameters: countParameters(model), weights, step, device: bytes, copy: copied },
+      ...{ work: workOf(trainer.launches), update: workOf(trainer.updateLaunches) },
+      files: checkpointBytes(trainer, { step: steps, teacher: identity, naming, ema: settings.ema }),
+    };
   } finally {
-    freeParameters(model);
+    device.dispose();
   }
 }
 
+/** Processes that say nothing. */
+function groupOf(size: number): ProcessGroup {
+  const never = () => Promise.reject(new Error('internal: nothing is sent'));
+  return { rank: 0, size, allReduce: never, broadcast: never, allToAll: never, allGather: never };
+}
+
 /** The teacher's passes over so many views. */
-export async function teacherCost(device: Device, clip: TeacherSource, views: number): Promise<Cost> {
-  const vision = await towerOf(device, clip);
+export async function teacherCost(facts: DeviceFacts, clip: TeacherSource, views: number): Promise<Cost> {
+  const device = dryDevice(facts);
   try {
+    const vision = await towerOf(device, clip);
     using teacher = await Teacher.create(device, vision, { batch: views });
     const pixels = variable(device, [views, 3, teacher.size, teacher.size]);
-    const flops = flopsOf(launchesOf(device, () => vision.forward(pixels)));
+    const work = workOf(await fusedLaunchesOf(device, () => vision.forward(pixels)));
     const parameters = countParameters(vision);
     // The views are cut into a batch of their own before they are copied to where the teacher reads them.
-    return { parameters, weights: 4 * parameters, step: teacher.memory + pixels.size * 4, flops };
+    const step = teacher.memory + pixels.size * 4;
+    return { parameters, weights: 4 * parameters, step, device: device.bytes, work };
   } finally {
-    freeParameters(vision);
+    device.dispose();
   }
 }
 
@@ -77,55 +130,59 @@ async function towerOf(device: Device, clip: TeacherSource): Promise<TeacherTowe
   return isClip ? new ClipVision(emptyWeights(device), config as never) : clip.vision(device);
 }
 
-/** FLOP of a photo of that size that is segmented, names aside. */
-export function segmentFlops(
-  device: Device,
+/** A photo of that size that is segmented, names aside. */
+export async function segmentWork(
+  facts: DeviceFacts,
   config: ZeroSegConfig,
   [height, width]: readonly [number, number],
-): number {
-  const model = new ZeroSeg(emptyWeights(device), config);
+): Promise<Work> {
+  const device = dryDevice(facts);
   try {
+    const model = new ZeroSeg(emptyWeights(device), config);
     const image = variable(device, [1, config.chans, height, width]);
-    return flopsOf(launchesOf(device, () => model.segment(image).rollout));
+    return workOf(await fusedLaunchesOf(device, () => model.segment(image).rollout));
   } finally {
-    freeParameters(model);
+    device.dispose();
   }
 }
 
 /** Beyond so many images at once a pass fills any GPU. */
 const ENOUGH = 256;
+/** What training may fill of a device's memory, with what a checkpoint copies. */
+const FILLED = 0.9;
 
 /**
- * The largest micro-batch, of those that divide a rank's share of the batch, that leaves a tenth of the memory free; and what it costs.
+ * The largest micro-batch, of those that divide a rank's share of the batch, that leaves a tenth of the memory free while a checkpoint is copied; and
+ * what it costs.
  *
  * @throws OutOfMemoryError when not even one image fits.
  */
 export async function largestMicro(
-  device: Device,
-  config: ZeroSegConfig,
-  settings: TrainSettings,
+  facts: DeviceFacts,
+  planned: PlannedTraining,
   memory: number,
-): Promise<{ readonly micro: number; readonly cost: Cost }> {
-  const { batch } = settings;
-  const sizes = Array.from({ length: Math.min(ENOUGH, batch) }, (_, i) => i + 1).filter((micro) => batch % micro === 0);
-  const costOf = (micro: number) => trainingCost(device, config, { ...settings, micro });
-  const [one, few] = [await costOf(1), await costOf(sizes.find((micro) => micro > 1) ?? 1)];
+): Promise<{ readonly micro: number; readonly cost: TrainingCost }> {
+  const { config, settings, ranks } = planned;
+  const share = settings.batch / ranks;
+  const sizes = Array.from({ length: Math.min(ENOUGH, share) }, (_, i) => i + 1).filter((micro) => share % micro === 0);
+  const costOf = (micro: number) => trainingCost(facts, { ...planned, settings: { ...settings, micro } });
+  const filled = ({ device, copy }: TrainingCost): number => device + copy;
   const more = sizes.find((micro) => micro > 1);
+  const one = await costOf(1);
   // An image more takes the same again, nearly: so much fits, and then it is looked at.
-  const slope = more ? (few.step - one.step) / (more - 1) : one.step;
-  const room = 0.9 * memory - few.weights;
+  const slope = more ? ((await costOf(more)).step - one.step) / (more - 1) : 0;
   for (const micro of sizes.toReversed()) {
-    if (micro > 1 && one.step + (micro - 1) * slope > 1.02 * room) continue;
+    if (micro > 1 && filled(one) + (micro - 1) * slope > 1.02 * FILLED * memory) continue;
     try {
       const cost = await costOf(micro);
-      if (cost.weights + cost.step <= 0.9 * memory) return { micro, cost };
+      if (filled(cost) <= FILLED * memory) return { micro, cost };
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
     }
   }
   throw new OutOfMemoryError(
     `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
-    one.weights + one.step,
+    filled(one),
   );
 }
 
@@ -135,35 +192,16 @@ export async function largestMicro(
  * @throws ConfigError when processes cannot share a batch evenly; OutOfMemoryError when not even one image fits.
  */
 export async function fittingMicro(
-  { adapter, features, limits }: Device,
-  {
-    config,
-    settings,
-    ranks,
-    memory,
-  }: {
-    readonly config: ZeroSegConfig;
-    readonly settings: TrainSettings;
-    readonly ranks: number;
-    readonly memory: number;
-  },
+  facts: DeviceFacts,
+  { memory, ...planned }: PlannedTraining & { readonly memory: number },
 ): Promise<{ readonly micro: number; readonly bytes: number }> {
-  const { batch, ema } = settings;
+  const { ranks } = planned;
+  const { batch } = planned.settings;
   if (batch % ranks !== 0) {
     throw new ConfigError(
       `train: --micro auto: a batch of ${batch} cannot be shared evenly by ${ranks} processes; choose a multiple of ${ranks}, or give --micro`,
     );
   }
-  const dry = dryDevice({ adapter, features, limits });
-  try {
-    const model = new ZeroSeg(emptyWeights(dry), config);
-    // Weights, two means, and averages.
-    const copy = 4 * countParameters(model) * (ema > 0 ? 4 : 3);
-    freeParameters(model);
-    const share = { ...settings, batch: batch / ranks };
-    const { micro, cost } = await largestMicro(dry, config, share, Math.max(0, memory - copy / 0.9));
-    return { micro, bytes: cost.weights + cost.step + copy };
-  } finally {
-    dry.dispose();
-  }
+  const { micro, cost } = await largestMicro(facts, planned, memory);
+  return { micro, bytes: cost.device + cost.copy };
 }

@@ -22,16 +22,21 @@ const sold: readonly (readonly [RegExp, number])[] = [
   [/\bRTX (4070|3060|5070)\b/, 12],
 ];
 
+/** Bytes of the memory of a GPU of that name; undefined where nothing is known of it. */
+export function soldMemory(name: string): number | undefined {
+  const gigabytes = sold.find(([known]) => known.test(name))?.[1];
+  return gigabytes === undefined ? undefined : gigabytes * 1e9;
+}
+
 /** Where nothing is known of a GPU with memory of its own. */
 const UNKNOWN = 8e9;
 
 /** WebGPU does not tell how much memory a device has: an estimate by its name, or by the host's memory where it shares that. */
 export function estimatedMemory(device: Pick<Device, 'name' | 'adapter' | 'isSoftware'>): DeviceMemory {
   const { vendor, architecture } = device.adapter;
-  const gigabytes = sold.find(([name]) => name.test(device.name))?.[1];
+  const bytes = soldMemory(device.name);
   if (device.isSoftware) return { bytes: freemem() / 2, words: "half of the host's free memory" };
-  if (gigabytes !== undefined)
-    return { bytes: gigabytes * 1e9, words: `${gigabytes} GB that a device of this name has` };
+  if (bytes !== undefined) return { bytes, words: `${bytes / 1e9} GB that a device of this name has` };
   if (/apple/i.test(vendor))
     return { bytes: totalmem() / 2, words: "half of the host's memory, which the device shares" };
   return {

@@ -4,6 +4,8 @@ import type { Weights } from '@zeroseg/core/nn';
 /** What kernels choose their variants and plans their buffers by. */
 export type DeviceFacts = Pick<Device, 'adapter' | 'features'> & {
   readonly limits: { readonly [name: string]: number } | Device['limits'];
+  /** What `tune` found there. */
+  readonly tuned?: ReadonlyMap<string, string>;
 };
 
 /** A GPU as browsers and Dawn offer it: f16, subgroups of 32 threads, bindings up to 2 GiB. */
@@ -32,7 +34,7 @@ export function gpuFacts(name: string): DeviceFacts {
  * device.bytes; // 721 MB that are nowhere
  * ```
  */
-export function dryDevice({ adapter, features, limits }: DeviceFacts): Device {
+export function dryDevice({ adapter, features, limits, tuned = new Map() }: DeviceFacts): Device {
   const nothing = () => undefined;
   const pass = { setPipeline: nothing, setBindGroup: nothing, dispatchWorkgroups: nothing, end: nothing };
   const encoder = {
@@ -54,7 +56,9 @@ export function dryDevice({ adapter, features, limits }: DeviceFacts): Device {
     createComputePipelineAsync: async () => ({}),
     createBindGroup: () => ({}),
   };
-  return new Device(gpu as unknown as Device['gpu'], adapter);
+  const device = new Device(gpu as unknown as Device['gpu'], adapter);
+  for (const [work, variant] of tuned) device.tuned.set(work, variant);
+  return device;
 }
 
 /** Weights of which only the shapes are known. */

@@ -1,22 +1,27 @@
-import { featureBytes, squareBytes } from '@zeroseg/core/internal';
-import { cacheBytes, type ResolvedTraining, runBytes, type TeacherSource, viewCount } from '@zeroseg/core/zeroseg';
-import { type Cost, largestMicro, segmentFlops, teacherCost, trainingCost } from './costs.ts';
-import { type DeviceFacts, dryDevice } from './dry-device.ts';
+import { featureBytes, plannedSteps, squareBytes } from '@zeroseg/core/internal';
+import {
+  cacheBytes,
+  type NamingRule,
+  type ResolvedTraining,
+  runBytes,
+  type TeacherSource,
+  viewCount,
+} from '@zeroseg/core/zeroseg';
+import { flopsOfWork } from '../bench/index.ts';
+import {
+  type Cost,
+  largestMicro,
+  type PlannedTraining,
+  segmentWork,
+  type TrainingCost,
+  teacherCost,
+  trainingCost,
+} from './costs.ts';
+import type { PlanDevice } from './devices.ts';
+import type { DeviceFacts } from './dry-device.ts';
+import { cacheDuration, type Duration, EVALUATED_SIZE, evaluationDuration, trainingDuration } from './durations.ts';
 import { efficiency, type Link, networkBytes, type StepParts, stepSeconds } from './ranks.ts';
-
-/** What is known of a GPU. */
-export interface PlanDevice {
-  readonly name: string;
-  /** Sums and products of f32 a second that this library's steps reach there, or are taken to. */
-  readonly flops: number;
-  /** Bytes a second of its memory. */
-  readonly bandwidth: number;
-  /** Bytes of memory; undefined where nobody said. */
-  readonly memory: number | undefined;
-  readonly facts: DeviceFacts;
-  /** Where the figures are from. */
-  readonly source: string;
-}
+import { secondsOf } from './rates.ts';
 
 /** What squares of a cache are kept as. */
 export const squareKinds = ['raw', 'jpeg', 'lossless', 'none'] as const;
@@ -24,6 +29,8 @@ type SquareKind = (typeof squareKinds)[number];
 
 export interface PlanOptions {
   readonly training: ResolvedTraining;
+  /** What the model's file says of how its segments are named. */
+  readonly naming?: NamingRule | undefined;
   /** Whether the micro-batch was chosen; the largest that fits is taken otherwise. */
   readonly isMicroChosen: boolean;
   readonly clip: TeacherSource;
@@ -35,15 +42,6 @@ export interface PlanOptions {
   readonly threads: number;
 }
 
-/** Hours, or seconds of what the host and the device do at the same time: the longer one counts. */
-export interface Duration {
-  readonly device: number;
-  readonly host: number;
-  readonly total: number;
-  /** Which of both it waits for. */
-  readonly limit: string;
-}
-
 export interface Plan {
   readonly parameters: number;
   readonly teacherParameters: number;
@@ -52,19 +50,22 @@ export interface Plan {
   /** FLOP of a photo's views, of an image each time that it is trained on, of a photo that is segmented. */
   readonly flops: { readonly photo: number; readonly image: number; readonly segment: number };
   /** Bytes of GPU memory of each rank. */
-  readonly memory: { readonly teacher: Cost; readonly training: Cost };
+  readonly memory: { readonly teacher: Cost; readonly training: TrainingCost };
   /** Bytes on disk. */
   readonly disk: {
     readonly features: number;
     /** Of the squares alone, by what they are kept as. Pixels are in `features` too. */
     readonly squares: Readonly<Record<SquareKind, number>>;
     readonly index: number;
+    /** A checkpoint's weights, and all else that training goes on from; the run at most, while a third checkpoint is written. */
+    readonly model: number;
+    readonly optimizer: number;
     readonly run: number;
   };
   /** Seconds. */
   readonly cache: Duration;
   readonly training: Duration;
-  readonly evaluation: number;
+  readonly evaluation: Duration;
   readonly step: StepParts;
   readonly stepSeconds: number;
   readonly efficiency: number;
@@ -72,52 +73,45 @@ export interface Plan {
   readonly network: { readonly step: number; readonly run: number };
 }
 
-/** Seconds of a thread: a JPEG of 500 × 375 pixels decoded, made ready for the device, hashed and written; and a row read and normalised. */
-const HOST = { decode: 0.005, photo: 0.0075, row: 0.002 };
-/** VOC 2012's validation, at a shorter side of 448. */
-const EVALUATION = { photos: 1449, size: [448, 592] } as const;
-/** Bytes that the update of a parameter reads and writes: itself, two means and the sum of its gradients, which it clears. */
-const UPDATE_BYTES = 4 * (4 + 4);
 /** Of gradients that are summed in one piece. */
 const BUCKET = 16 * 2 ** 20;
 
 /**
- * What a run takes before it is begun: bytes from the recorded steps, exactly; times from their FLOP, by the rate of the device.
+ * What a run takes before it is begun: bytes from the recorded steps, exactly; times from their work, by the rates of the device.
  *
  * @throws OutOfMemoryError when the device does not hold it.
  */
 export async function planRun(options: PlanOptions): Promise<Plan> {
-  const { training, clip, images, ranks, link, device, threads } = options;
-  const { config } = training;
-  const dry = dryDevice(device.facts);
-  const share = { ...training.settings, batch: training.settings.batch / ranks };
+  const { training, naming, clip, images, ranks, link, device, threads } = options;
+  const { config, settings } = training;
+  const { facts, rates, pace } = device;
+  const steps = plannedSteps(settings, images);
+  const planned = { config, settings, ranks, about: { teacher: clip.name, naming, steps } };
   const { micro, cost } =
     options.isMicroChosen || device.memory === undefined
-      ? { micro: share.micro, cost: await trainingCost(dry, config, share) }
-      : await largestMicro(dry, config, share, device.memory);
+      ? await sharedMicro(facts, planned)
+      : await largestMicro(facts, planned, device.memory);
   const views = viewCount(config.grids);
-  const teacher = await teacherCost(dry, clip, views);
-  const flops = {
-    photo: teacher.flops,
-    image: cost.flops / micro,
-    segment: segmentFlops(dry, config, EVALUATION.size),
-  };
-  dry.dispose();
-
-  const { epochs, batch } = training.settings;
-  const steps = Math.max(1, Math.round(epochs * Math.floor(images / batch)));
+  const teacher = await teacherCost(facts, clip, views);
+  const segment = await segmentWork(facts, config, EVALUATED_SIZE);
   const parts: StepParts = {
-    passes: batch / micro,
-    pass: cost.flops / device.flops,
-    update: (UPDATE_BYTES * cost.parameters) / device.bandwidth,
+    passes: settings.batch / micro,
+    pass: pace * secondsOf(cost.work, rates),
+    update: pace * secondsOf(cost.update, rates),
     gradients: 4 * cost.parameters,
     bucket: Math.min(BUCKET, 4 * cost.parameters),
   };
-  const seconds = stepSeconds(parts, ranks, link);
   const shape = { views, dim: clip.config.projection, studentSize: config.image };
   const features = featureBytes(shape, images);
+  const network = networkBytes(ranks, parts.gradients);
+  const host = { device, threads, ranks };
   return {
-    ...{ parameters: cost.parameters, teacherParameters: teacher.parameters, micro, steps, flops },
+    ...{ parameters: cost.parameters, teacherParameters: teacher.parameters, micro, steps },
+    flops: {
+      photo: flopsOfWork(teacher.work),
+      image: flopsOfWork(cost.work) / micro,
+      segment: flopsOfWork(segment),
+    },
     memory: { teacher, training: cost },
     disk: {
       features,
@@ -125,21 +119,26 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
         squareKinds.map((kind) => [kind, squareBytes(kind, shape, images)]),
       ) as unknown as Plan['disk']['squares'],
       index: cacheBytes(shape, images) - features,
-      run: runBytes(cost.parameters, steps),
+      ...cost.files,
+      run: runBytes(cost.parameters, steps, settings.ema),
     },
-    cache: duration(
-      (images / ranks) * (flops.photo / device.flops),
-      ((images / ranks) * (HOST.decode + HOST.photo)) / threads,
-    ),
-    training: duration(steps * seconds, (steps * (batch / ranks) * HOST.row) / threads),
-    evaluation: (EVALUATION.photos * flops.segment) / device.flops,
+    cache: cacheDuration(teacher.work, images, host),
+    training: trainingDuration({ parts, cost, link, steps, batch: settings.batch, image: config.image }, host),
+    evaluation: evaluationDuration(segment, host),
     step: parts,
-    stepSeconds: seconds,
+    stepSeconds: stepSeconds(parts, ranks, link),
     efficiency: efficiency(parts, ranks, link),
-    network: { step: networkBytes(ranks, parts.gradients), run: steps * networkBytes(ranks, parts.gradients) },
+    network: { step: network, run: steps * network },
   };
 }
 
-function duration(device: number, host: number): Duration {
-  return { device, host, total: Math.max(device, host), limit: device >= host ? 'the device' : "the host's threads" };
+/** The micro-batch of the settings, or the largest part of it that a rank's share of the batch holds evenly. */
+async function sharedMicro(
+  facts: DeviceFacts,
+  planned: PlannedTraining,
+): Promise<{ readonly micro: number; readonly cost: TrainingCost }> {
+  const { settings, ranks } = planned;
+  let micro = Math.min(settings.micro, settings.batch / ranks);
+  while ((settings.batch / ranks) % micro !== 0) micro--;
+  return { micro, cost: await trainingCost(facts, { ...planned, settings: { ...settings, micro } }) };
 }

@@ -18,6 +18,7 @@ export {
   type TrainOptions,
   trainingRunFormat,
 } from './run.ts';
+export { type CheckpointBytes, checkpointBytes, copyForCheckpoint } from './run-checkpoint.ts';
 export {
   descriptionProblem,
   filesHash,

@@ -52,6 +52,7 @@ export async function readRun(files: FileSystem): Promise<KeptRun> {
 
 /** Of a parameter: its value, and two means of the optimizer. */
 const STATE_BYTES = 12;
+/** Of a weight: of the model, and of those that are averaged. */
 const MODEL_BYTES = 4;
 /** Two checkpoints are kept, and a third is there before the oldest goes. */
 const CHECKPOINTS = 3;
@@ -60,12 +61,14 @@ const MODELS = 2;
 const LINE_BYTES = 700;
 
 /**
- * Bytes that a run will take at most, sample pictures aside: to be compared with the space that there is, before it begins.
+ * Bytes that a run will take at most, sample pictures aside: to be compared with the space that there is, before it begins. With averaged weights (the
+ * setting `ema`) those that are averaged are in each checkpoint too.
  *
  * ```ts
  * runBytes(180e6, 1000); // 7.9 GB for the paper's model
  * ```
  */
-export function runBytes(parameters: number, steps: number): number {
-  return parameters * (CHECKPOINTS * STATE_BYTES + MODELS * MODEL_BYTES) + steps * LINE_BYTES;
+export function runBytes(parameters: number, steps: number, ema = 0): number {
+  const checkpoint = STATE_BYTES + (ema > 0 ? MODEL_BYTES : 0);
+  return parameters * (CHECKPOINTS * checkpoint + MODELS * MODEL_BYTES) + steps * LINE_BYTES;
 }

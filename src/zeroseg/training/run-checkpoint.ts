@@ -1,6 +1,7 @@
 /** What a checkpoint of a run holds: the model, and all else that training goes on from. */
 import type { Device } from '../../gpu/index.ts';
 import { parameters } from '../../nn/layers/index.ts';
+import { safetensorsSize } from '../../nn/safetensors/index.ts';
 import { GpuTensors, type TensorContent, type WeightFile } from '../checkpoints/index.ts';
 import {
   type AboutModel,
@@ -28,6 +29,29 @@ export async function copyForCheckpoint(
   return GpuTensors.copyOf(trainer.optimizer.device, tensors).finally(end);
 }
 
+/** What the files of a checkpoint hold. */
+function contents(trainer: Trainer, about: AboutModel): Record<'model' | 'optimizer', TensorContent> {
+  const { step, teacher } = about;
+  const state = { step: String(step), teacher, loss_scale: JSON.stringify(trainer.scale.state()) };
+  return { model: modelContent(trainer.evaluated, about), optimizer: optimizerContent(trainer.state(), state) };
+}
+
+/** Bytes of the files of a checkpoint: of weights, and of all else that training goes on from. */
+export interface CheckpointBytes {
+  readonly model: number;
+  readonly optimizer: number;
+}
+
+/** What a checkpoint will take on the disk, exactly. The trainer need not have any values. */
+export function checkpointBytes(trainer: Trainer, about: AboutModel): CheckpointBytes {
+  const sizeOf = ({ named, metadata }: TensorContent): number => {
+    const tensors = [...named].map(([name, { shape }]) => ({ name, dtype: 'F32', shape }) as const);
+    return safetensorsSize(tensors, metadata);
+  };
+  const { model, optimizer } = contents(trainer, about);
+  return { model: sizeOf(model), optimizer: sizeOf(optimizer) };
+}
+
 /** The files of a checkpoint after the steps that are done, in pieces: of the copy, or of what the GPU has, which must then stay as it is. */
 export function checkpointFiles(
   trainer: Trainer,
@@ -35,13 +59,9 @@ export function checkpointFiles(
   { copy, trace }: { readonly copy: GpuTensors | undefined; readonly trace: StepTrace | undefined },
 ): Readonly<Record<string, PartContent>> {
   const tensors = copy ?? GpuTensors.of(trainer.optimizer.device);
-  const { step, teacher } = about;
-  const state = { step: String(step), teacher, loss_scale: JSON.stringify(trainer.scale.state()) };
-  const file = (content: TensorContent) => traced(tensors.file(content), trace, step);
-  return {
-    [MODEL]: file(modelContent(trainer.evaluated, about)),
-    [OPTIMIZER]: file(optimizerContent(trainer.state(), state)),
-  };
+  const { model, optimizer } = contents(trainer, about);
+  const file = (content: TensorContent) => traced(tensors.file(content), trace, about.step);
+  return { [MODEL]: file(model), [OPTIMIZER]: file(optimizer) };
 }
 
 /** The same pieces; when each was fetched and written is traced. */

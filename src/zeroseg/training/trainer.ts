@@ -184,6 +184,11 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     return this.#compiled.forward.launches;
   }
 
+  /** What an update launches after the last micro-batch of a step; nothing where the pass makes it. */
+  get updateLaunches(): readonly Launch[] {
+    return this.#compiled.apply?.launches ?? [];
+  }
+
   /** The step's launches, planned bytes and slots as a table. */
   describe(): string {
     return String(this.#compiled.forward);

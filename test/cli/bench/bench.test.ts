@@ -50,7 +50,7 @@ describe('measuring', () => {
   test('a processor clock decides on software adapters, timestamps on others', () => {
     let clock = 0;
     const meter = new Meter(device.current, 1, () => clock++);
-    const times = { ms: 3, gpuMs: 2, processorMs: 5 };
+    const times = { ms: 3, gpuMs: 2, processorMs: 5, least: { ms: 2, processorMs: 4 } };
     expect(meter.clock).toBe(device.current.isSoftware ? 'processor' : 'gpu');
     expect(meter.cost(times)).toBe(device.current.isSoftware ? 5 : 2);
     expect(new Meter(device.current, 1).clock).toBe(device.current.isSoftware ? 'wall' : 'gpu');
@@ -193,10 +193,12 @@ const row = (name: string, fraction: number | null): Row => ({
   ms: 1.5,
   gpuMs: null,
   processorMs: 2.25,
+  least: { ms: 1, processorMs: 2 },
   firstMs: 20,
   flops: null,
   moved: null,
   dispatches: 3,
+  work: { products: 0, smallProducts: 0, attention: 0, optimizer: 0, other: 0, launches: 3 },
   bytes: 4e6,
   gflops: 1234.5,
   gigabytesPerSecond: null,

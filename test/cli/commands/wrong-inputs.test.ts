@@ -36,7 +36,7 @@ test.each([
   [['segment', '', '--classes', 'cat'], '<photos>: an empty text was given'],
   [
     ['plan', '--device', 'nowhere'],
-    'plan: --device nowhere: there is neither such a file nor such a device; give h100, rtx4090, m3, arc, mali, or a file',
+    'plan: --device nowhere: there is neither such a file nor such a device; give h100, rtx4090, m3, arc, mali, m3-max, or a file',
   ],
   [
     ['cache', at('photos'), '--clip', 'built-in', '--out', at('out'), '--precision', 'f16', '--regions', 'pooled'],

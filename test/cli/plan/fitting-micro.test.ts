@@ -1,22 +1,19 @@
 import { expect, it } from 'vitest';
 import { fittingMicro, trainingCost } from '../../../cli/src/plan/costs.ts';
 import { estimatedMemory } from '../../../cli/src/plan/device-memory.ts';
-import { dryDevice, gpuFacts } from '../../../cli/src/plan/dry-device.ts';
+import { gpuFacts } from '../../../cli/src/plan/dry-device.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 import { smallModel } from '../../support/training.ts';
 
 const config = resolveConfig(smallModel);
 const settings = { ...defaultSettings, batch: 6, micro: 1 };
-const device = dryDevice(gpuFacts('a GPU'));
+const device = gpuFacts('a GPU');
 
 it('takes the largest divisor of the batch whose bytes fit, with what a checkpoint copies', async () => {
   const costOf = async (micro: number) => {
-    const { weights, step, parameters } = await trainingCost(dryDevice(gpuFacts('a GPU')), config, {
-      ...settings,
-      micro,
-    });
-    return weights + step + 12 * parameters;
+    const { device: bytes, copy } = await trainingCost(device, { config, settings: { ...settings, micro }, ranks: 1 });
+    return bytes + copy;
   };
   const all = await fittingMicro(device, { config, settings, ranks: 1, memory: 80e9 });
   expect(all.micro).toBe(6);

@@ -1,0 +1,76 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { benchmarkOf } from '../../support/benchmark.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
+
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (name: string) => join(base, name);
+
+test("a run and the paper's beside it, on a device that was measured, and what each part waits for", async () => {
+  const rates = {
+    products: 2e-11,
+    smallProducts: 4e-11,
+    attention: 5e-11,
+    optimizer: 1e-10,
+    other: 3e-10,
+    launches: 2e-5,
+  };
+  await writeFile(at('bench.json'), JSON.stringify(benchmarkOf(rates)));
+  const { code, out, err } = await zeroseg(
+    ...['plan', '--config', 'tiny', '--images', '1000', '--epochs', '2', '--micro', '8', '--clip', 'random-tiny'],
+    ...['--device', at('bench.json'), '--json', at('plan.json')],
+  );
+  expect([code, err]).toEqual([0, '']);
+  expect(out.replaceAll(base, 'BASE')).toMatchInlineSnapshot(`
+    "llvmpipe of a test (measured: BASE/bench.json), 1 rank, teacher random-tiny
+
+                                       this run                                                  the paper's run
+    parameters: student                1.6 M                                                     178.1 M
+    parameters: teacher                0.1 M                                                     0.1 M
+    FLOP: views of a photo             0.000117 TFLOP                                            0.000117 TFLOP
+    FLOP: an image trained on          0.000267 TFLOP                                            0.0923 TFLOP
+    disk: features and squares         16.1 MB                                                   197.8 GB
+    disk: with squares as jpeg, about  5.1 MB                                                    24.3 GB
+    disk: … lossless, about            7.0 MB                                                    53.8 GB
+    disk: … none                       3.8 MB                                                    4.9 GB
+    disk: names and checksums, about   199.1 kB                                                  255.2 MB
+    disk: a checkpoint                 19.6 MB                                                   2.1 GB
+    disk: the run, at most             71.7 MB                                                   7.9 GB
+    micro-batch                        8                                                         8
+    GPU memory: teacher                2.2 MB                                                    2.2 MB
+    GPU memory: weights, optimizer     26.3 MB                                                   2.9 GB
+    GPU memory: a pass                 24.0 MB                                                   1.1 GB
+    GPU memory: training in all        50.2 MB                                                   3.9 GB
+    GPU memory: … while it is saved    69.9 MB                                                   6.1 GB
+    steps                              62                                                        24,960
+    seconds a step                     0.149                                                     4.22e+3
+    … of processor time                0.297                                                     8.43e+3
+    cache                              0.057 min, limited by the device (matrix products: 60 %)  1.2 h, limited by the device (matrix products: 60 %)
+    training                           0.15 min, limited by the device (matrix products: 54 %)   29,239 h, limited by the device (matrix products: 87 %)
+    evaluation (VOC 2012)              0.45 h, limited by the device (attention: 93 %)           1.4 h, limited by the device (matrix products: 64 %)
+    network, a rank and step           0 bytes                                                   0 bytes
+    network, a rank in all             0 bytes                                                   0 bytes
+    efficiency of the ranks            100 %                                                     100 %
+    JSON: BASE/plan.json"
+  `);
+  const { format, clock, pace, plan, paper } = JSON.parse(await readFile(at('plan.json'), 'utf8'));
+  expect([format, clock, pace]).toEqual(['zeroseg-plan-2', 'processor', 0.5]);
+  expect(plan.steps).toBe(2 * Math.floor(1000 / 32));
+  expect(paper.steps).toBe(80 * Math.floor(1_281_167 / 4096));
+  for (const { cache, training, evaluation } of [plan, paper]) {
+    for (const { total, limit } of [cache, training, evaluation])
+      expect([total > 0, typeof limit]).toEqual([true, 'string']);
+  }
+});
+
+test("where the paper's run does not fit, it is said, and the other is planned", async () => {
+  const { code, out } = await zeroseg(
+    ...['plan', '--config', 'tiny', '--images', '1000', '--clip', 'random-tiny', '--micro', '32'],
+    ...['--device', 'M3 Max', '--gpu-memory', '1'],
+  );
+  expect(code).toBe(0);
+  expect(out).toContain("The paper's run does not fit the memory of this device.");
+  expect(out).toMatch(/^micro-batch +32$/m);
+});
