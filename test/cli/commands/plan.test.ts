@@ -26,33 +26,33 @@ test("a run and the paper's beside it, on a device that was measured, and what e
   expect(out.replaceAll(base, 'BASE')).toMatchInlineSnapshot(`
     "llvmpipe of a test (measured: BASE/bench.json), 1 rank, teacher random-tiny
 
-                                       this run                                                  the paper's run
-    parameters: student                1.6 M                                                     178.1 M
-    parameters: teacher                0.1 M                                                     0.1 M
-    FLOP: views of a photo             0.000117 TFLOP                                            0.000117 TFLOP
-    FLOP: an image trained on          0.000267 TFLOP                                            0.0923 TFLOP
-    disk: features and squares         16.1 MB                                                   197.8 GB
-    disk: with squares as jpeg, about  5.1 MB                                                    24.3 GB
-    disk: … lossless, about            7.0 MB                                                    53.8 GB
-    disk: … none                       3.8 MB                                                    4.9 GB
-    disk: names and checksums, about   199.1 kB                                                  255.2 MB
-    disk: a checkpoint                 19.6 MB                                                   2.1 GB
-    disk: the run, at most             71.7 MB                                                   7.9 GB
-    micro-batch                        8                                                         8
-    GPU memory: teacher                2.2 MB                                                    2.2 MB
-    GPU memory: weights, optimizer     26.3 MB                                                   2.9 GB
-    GPU memory: a pass                 24.0 MB                                                   1.1 GB
-    GPU memory: training in all        50.2 MB                                                   3.9 GB
-    GPU memory: … while it is saved    69.9 MB                                                   6.1 GB
-    steps                              62                                                        24,960
-    seconds a step                     0.149                                                     4.22e+3
-    … of processor time                0.297                                                     8.43e+3
-    cache                              0.057 min, limited by the device (matrix products: 60 %)  1.2 h, limited by the device (matrix products: 60 %)
-    training                           0.15 min, limited by the device (matrix products: 54 %)   29,239 h, limited by the device (matrix products: 87 %)
-    evaluation (VOC 2012)              0.45 h, limited by the device (attention: 93 %)           1.4 h, limited by the device (matrix products: 64 %)
-    network, a rank and step           0 bytes                                                   0 bytes
-    network, a rank in all             0 bytes                                                   0 bytes
-    efficiency of the ranks            100 %                                                     100 %
+                                       this run                                                        the paper's run
+    parameters: student                1.6 M                                                           178.1 M
+    parameters: teacher                0.1 M                                                           0.1 M
+    FLOP: views of a photo             0.000117 TFLOP                                                  0.000117 TFLOP
+    FLOP: an image trained on          0.000267 TFLOP                                                  0.0923 TFLOP
+    disk: features and squares         16.1 MB                                                         197.8 GB
+    disk: with squares as jpeg, about  5.1 MB                                                          24.3 GB
+    disk: … lossless, about            7.0 MB                                                          53.8 GB
+    disk: … none                       3.8 MB                                                          4.9 GB
+    disk: names and checksums, about   199.1 kB                                                        255.2 MB
+    disk: a checkpoint                 19.6 MB                                                         2.1 GB
+    disk: the run, at most             71.7 MB                                                         7.9 GB
+    micro-batch                        8                                                               8
+    GPU memory: teacher                2.2 MB                                                          2.2 MB
+    GPU memory: weights, optimizer     26.3 MB                                                         2.9 GB
+    GPU memory: a pass                 24.0 MB                                                         1.1 GB
+    GPU memory: training in all        50.2 MB                                                         3.9 GB
+    GPU memory: … while it is saved    69.9 MB                                                         6.1 GB
+    steps                              62                                                              24,960
+    seconds a step                     0.229                                                           4.19e+3
+    … of processor time                0.457                                                           8.37e+3
+    cache                              0.076 min, limited by the device (small matrix products: 75 %)  1.6 h, limited by the device (small matrix products: 75 %)
+    training                           0.24 min, limited by the device (small matrix products: 70 %)   29,035 h, limited by the device (matrix products: 87 %)
+    evaluation (VOC 2012)              0.46 h, limited by the device (attention: 93 %)                 1.4 h, limited by the device (matrix products: 64 %)
+    network, a rank and step           0 bytes                                                         0 bytes
+    network, a rank in all             0 bytes                                                         0 bytes
+    efficiency of the ranks            100 %                                                           100 %
     JSON: BASE/plan.json"
   `);
   const { format, clock, pace, plan, paper } = JSON.parse(await readFile(at('plan.json'), 'utf8'));
