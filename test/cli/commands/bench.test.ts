@@ -83,7 +83,20 @@ describe('bench', () => {
     `);
     const result = JSON.parse(await readFile(json, 'utf8'));
     expect(Object.keys(result)).toEqual([
-      ...['version', 'adapter', 'software', 'features', 'device', 'clock', 'runs', 'quick', 'limits', 'probes', 'wobble', 'rows'],
+      ...[
+        'version',
+        'adapter',
+        'software',
+        'features',
+        'device',
+        'clock',
+        'runs',
+        'quick',
+        'limits',
+        'probes',
+        'wobble',
+        'rows',
+      ],
     ]);
     expect(result.rows.map(({ name }: { name: string }) => name)).toEqual([
       'batched 4×192×32×192',
