@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { libraryBuild, pageBuild, takesPart } from '../support/builds.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -44,9 +45,7 @@ export interface AllPacked {
 /** Builds and packs all packages, once for all files of tests of them. */
 export default async function packAll(project: TestProject): Promise<() => Promise<void>> {
   const root = await mkdtemp(join(tmpdir(), 'zeroseg-packages-'));
-  await run('npm', ['run', 'build'], { cwd: repository });
-  // The page ships in the package of the command that serves it.
-  await run('npm', ['run', 'build:web'], { cwd: repository });
+  await Promise.all([libraryBuild(), buildWeb(project)]);
   const specs = Object.values(folders).map((folder) => `./${folder}`);
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root, ...specs], {
     cwd: repository,
@@ -69,4 +68,16 @@ export default async function packAll(project: TestProject): Promise<() => Promi
   };
   project.provide('packed', { root, packages });
   return () => rm(root, { recursive: true, force: true });
+}
+
+/** The page ships in the package of the command that serves it: as by `npm run build:web`, but for one that was built for its own tests. */
+async function buildWeb(project: TestProject): Promise<void> {
+  if (!takesPart(project, 'page')) {
+    await run('npm', ['run', 'build:web'], { cwd: repository });
+    return;
+  }
+  const built = join(repository, 'web/dist');
+  await rm(built, { recursive: true, force: true });
+  await cp(await pageBuild(), built, { recursive: true });
+  await run(process.execPath, ['scripts/ship-page.mjs'], { cwd: repository });
 }

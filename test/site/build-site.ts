@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
+import { beginBuilds, siteBuild } from '../support/builds.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,14 +9,10 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the site, once for all files of tests that use it. A link between pages that leads nowhere fails the build. */
+/** Builds the site, once for all files of tests that use it. */
 export default async function buildSite(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'zeroseg-site-'));
-  const cwd = resolve(import.meta.dirname, '../../site');
-  await promisify(execFile)(process.execPath, ['build.mjs', folder], {
-    cwd,
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
+  beginBuilds(project);
+  const folder = await siteBuild();
   project.provide('siteFolder', folder);
   return () => rm(folder, { recursive: true, force: true });
 }
