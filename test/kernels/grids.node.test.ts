@@ -545,6 +545,27 @@ describe('workgroups too many write nothing', () => {
     expect(await compareGrids(device.current, launches, grid)).toEqual([]);
   });
 
+  it('in launches that take the place of products on GPUs', async () => {
+    asOnGpu(device.current);
+    const named = [0, 1, 2, 3, 4, 5, 6, 7].map(
+      (i) => [`${i}`, variable(device.current, [8, 8], new Float32Array(64).fill(0.5 - 0.1 * i))] as const,
+    );
+    const optimizer = new AdamW(device.current, named);
+    const hyper = tensor(device.current, optimizer.hyperparameters(1, 0.1));
+    const body = () => {
+      const y = named.reduce((x, [, weight]) => ops.linear(x, weight), floats(520, 8));
+      optimizer.update(gradients(y, optimizer.parameters, floats(520, 8)) as Tensor[], hyper);
+    };
+    const launches = await fuse(launchesOf(device.current, body), new Set());
+    const [parts, pair] = ['matmul parts of all', 'matmul and matmul'];
+    const counts = [parts, pair].map((name) => launches.filter(({ kernel }) => kernel.name === name).length);
+    expect(counts).toEqual([1, expect.any(Number)]);
+    expect(counts[1]).toBeGreaterThan(0);
+    launched.add(parts);
+    const grid = (launch: Launch) => ([parts, pair].includes(launch.kernel.name) ? withSurplus(launch) : launch.grid);
+    expect(await compareGrids(device.current, launches, grid)).toEqual([]);
+  });
+
   // Names as they stand beside the bindings of kernels.
   it('in a kernel that these tests launch: all of them', () => {
     const files = import.meta.glob(['../../src/kernels/**/*.ts', '../../src/tensor/**/*.ts'], {

@@ -13,7 +13,7 @@ export type Work = Readonly<Record<WorkKind, number>>;
 /** What launches do. FLOP are those of matrix products and attention: what is more than one in a hundred of a transformer's. */
 export function workOf(launches: readonly Launch[]): Work {
   const work = { products: 0, smallProducts: 0, attention: 0, optimizer: 0, other: 0, launches: launches.length };
-  for (const launch of launches) {
+  for (const launch of launches.flatMap((one) => one.of ?? [one])) {
     const { name } = launch.kernel;
     if (name.startsWith('matmul')) {
       const flops = 2 * times(launch, 'rows', 'cols', 'inner', 'batch');

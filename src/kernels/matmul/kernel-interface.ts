@@ -151,10 +151,11 @@ export interface VariantSpec {
   readonly rowsPerWorkgroup: number;
   readonly colsPerWorkgroup: number;
   readonly wgsl: () => Promise<string>;
+  readonly rule?: Kernel['rule'];
 }
 
 export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): MatmulKernel {
-  const { a, b, requires = [], rowsPerWorkgroup, colsPerWorkgroup, wgsl } = variant;
+  const { a, b, requires = [], rowsPerWorkgroup, colsPerWorkgroup, wgsl, rule } = variant;
   const along = epilogue.four ? 'vec4<T>' : 'T';
   // Row sums of a part of the inner axis are parts as well.
   const sums = epilogue.parts ? 'f32' : 'T';
@@ -180,6 +181,7 @@ export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): Matm
         batch *
         Math.max(1, Math.ceil(inner / Math.max(1, chunk))),
     ],
+    rule,
     wgsl,
   });
 }
@@ -202,7 +204,11 @@ export type SplitSumKernel = Kernel<
 >;
 
 /** Adds up the parts of a product that was split over its inner axis, and finishes it. */
-export function splitSumKernel(epilogue: EpilogueSpec, wgsl: () => Promise<string>): SplitSumKernel {
+export function splitSumKernel(
+  epilogue: EpilogueSpec,
+  wgsl: () => Promise<string>,
+  rule: Kernel['rule'],
+): SplitSumKernel {
   const along = epilogue.four ? 'vec4<T>' : 'T';
   return kernel({
     name: `${matmulName(epilogue)} parts`,
@@ -219,6 +225,7 @@ export function splitSumKernel(epilogue: EpilogueSpec, wgsl: () => Promise<strin
     adds: 'y',
     use: [epiloguePiece(epilogue)],
     grid: ({ n, rows }) => [Math.ceil(Math.max(n / (epilogue.four ? 4 : 1), epilogue.rowSums ? rows : 0) / 64)],
+    rule,
     wgsl,
   });
 }

@@ -127,10 +127,11 @@ function defaultTile(product: Product): MatmulVariant {
   const large = tilesFor(product, 64);
   const threadTile = large >= 64 ? 8 : 4;
   const tiles = threadTile === 8 ? large : tilesFor(product, 32);
-  // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. Where there are
-  // more, a part must be long to save more than adding up the parts takes; no workgroup adds up more than 64 runs of 256 numbers.
+  // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. A part of less than
+  // 256 would save no more than the launch takes that adds the parts up. Where there are more tiles, it must be long to save more than
+  // adding up takes; no workgroup adds up more than 64 runs of 256 numbers.
   let splitK = 1;
-  const splitAt = (groups: number) => (groups < 64 ? 256 : groups < 512 ? 1025 : 64 * 256 + 1);
+  const splitAt = (groups: number) => (groups < 64 ? 512 : groups < 512 ? 1025 : 64 * 256 + 1);
   while (product.inner >= splitAt(tiles * splitK) * splitK) splitK *= 2;
   return { kind: 'tile', threadTile, splitK };
 }
@@ -170,6 +171,10 @@ export function parseVariant(text: string): MatmulVariant | undefined {
 }
 
 const tiles = () => loaded(import('./tile-kernel.ts'));
+/** A step of fewer launches does not load what puts some of them together. */
+const FEW_LAUNCHES = 24;
+/** Of all kernels for GPUs, where every launch takes its time. */
+const rule = (launches: number) => (launches < FEW_LAUNCHES ? undefined : import('./fewer-launches.ts'));
 const subgroups = () => loaded(import('./subgroup-kernel.ts'));
 
 function loaded<M>(module: Promise<M>): Promise<M> {
@@ -209,6 +214,7 @@ export function kernelOf(
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
           wgsl: async () => (await tiles()).tileWgsl(spec, wgslTools),
+          rule,
         },
         epilogue,
       ),
@@ -249,7 +255,7 @@ export function kernelOf(
 /** The kernel that adds up the parts of a product. */
 export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
   return memoized(['parts', epilogue], () =>
-    splitSumKernel(epilogue, async () => (await tiles()).splitSumWgsl(epilogue, wgslTools)),
+    splitSumKernel(epilogue, async () => (await tiles()).splitSumWgsl(epilogue, wgslTools), rule),
   );
 }
 

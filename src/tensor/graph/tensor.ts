@@ -127,6 +127,8 @@ export interface Launch {
   readonly grid: readonly [number, number, number];
   /** What it uses of its tensors, by their numbers, where that is only some ranges of one. */
   readonly ranges?: Readonly<Record<number, readonly Storage[]>>;
+  /** The launches whose work it does, where it takes the place of others that were recorded. */
+  readonly of?: readonly Launch[];
   readonly label: string;
   /** The innermost loop that it is repeated in, if any. */
   readonly loop: Loop | undefined;

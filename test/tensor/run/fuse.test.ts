@@ -88,13 +88,15 @@ for (const form of ['this adapter', 'a GPU'] as const) {
       vi.spyOn(gpu, 'profile', 'get').mockReturnValue(profileOf(gpu.adapter, false, false));
       onTestFinished(() => void vi.restoreAllMocks());
     }
-    const fused = await trained(70, [8, 12], false);
-    const plain = await trained(70, [8, 12], true);
+    // One is enough where kernels take long to compile.
+    const widths = form === 'a GPU' ? [8] : [8, 12];
+    const fused = await trained(70, widths, false);
+    const plain = await trained(70, widths, true);
     fused.values.forEach((value, i) => {
       close(value, Float64Array.from(plain.values[i] as Float32Array), 1e-5, `result ${i}`);
     });
-    expect(plain.launches('layer-norm-weights')).toBe(4);
-    expect(plain.launches('accumulate')).toBe(4);
+    expect(plain.launches('layer-norm-weights')).toBe(2 * widths.length);
+    expect(plain.launches('accumulate')).toBe(2 * widths.length);
     expect(fused.launches('layer-norm-weights of all')).toBe(1);
     expect(fused.launches('layer-norm-weights')).toBe(0);
     expect(fused.launches('accumulate')).toBe(0);

@@ -14,7 +14,7 @@ const gpuProfile = { kind: 'gpu', workgroupsWanted: 2048, sharedThreads: 8, subg
 // change that must be meant.
 it.each([
   ['this adapter', 28, 480],
-  ['a GPU', 31, 526],
+  ['a GPU', 27, 377],
 ] as const)('training steps on %s: a ViT block in %i launches, ZeroSeg tiny in %i', async (form, block, tiny) => {
   if (form === 'a GPU') vi.spyOn(device.current, 'profile', 'get').mockReturnValue(gpuProfile);
   try {
