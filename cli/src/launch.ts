@@ -5,7 +5,7 @@
  * crash leaves behind passes through.
  */
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -31,7 +31,12 @@ function isNeeded(): boolean {
 function launch(): void {
   const child = spawn(process.execPath, [...process.execArgv, program, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'pipe', 'ipc', 2],
-    env: { ...process.env, ZEROSEG_NOTES: String(NOTES) },
+    // Photos are decoded in libuv's threads, of which Node has four; a process cannot have more once it runs.
+    env: {
+      UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())),
+      ...process.env,
+      ZEROSEG_NOTES: String(NOTES),
+    },
   });
   child.once('error', (error) => {
     process.stderr.write(`zeroseg: the command could not be started: ${error.message}\n`);

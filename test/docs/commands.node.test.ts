@@ -135,7 +135,7 @@ async function optionsOf(file: string): Promise<readonly string[]> {
 }
 const benchOptions = new Map(
   await Promise.all(
-    ['bench/peers/main.mjs', 'bench/ladder/main.mjs', 'bench/plan/main.mjs'].map(
+    ['bench/peers/main.mjs', 'bench/ladder/main.mjs', 'bench/plan/main.mjs', 'bench/cache/main.mjs'].map(
       async (file) => [file, await optionsOf(file)] as const,
     ),
   ),

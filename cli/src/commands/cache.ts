@@ -24,7 +24,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { openPhotos, squareCodecs } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, bindingNote, type Launched, launchedBy } from '../mpi/index.ts';
-import { isPhotoName } from '../photos/index.ts';
+import { decodedAtOnce, isPhotoName } from '../photos/index.ts';
 import {
   adapterOption,
   type Context,
@@ -186,6 +186,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     ...(options.denseMode ? { denseMode: options.denseMode } : {}),
     ...(options.denseSize ? { denseSize: options.denseSize } : {}),
     ...(options.batch ? { batch: options.batch } : {}),
+    ahead: decodedAtOnce(),
     shardSize: options.fileRows,
     flushSeconds: options.flush,
     force: options.force ?? false,

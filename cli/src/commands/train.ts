@@ -178,7 +178,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
         cache: {
           folder: resolve(cacheFolder),
           photos: cache.length,
-          paths: await pathsHash(cache.paths),
+          paths: await pathsHash(cache.eachPath()),
           key: cache.key,
           ...(inFiles !== undefined && { files: inFiles }),
         },

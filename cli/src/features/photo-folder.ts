@@ -13,22 +13,33 @@ import { decodePhoto } from '../photos/index.ts';
  */
 export function photoFolder(folder: string, paths: readonly string[]): PhotoSource & { photos: readonly PhotoFile[] } {
   return {
-    photos: paths.map((path) => photoFile(folder, path)),
+    photos: paths.map((path) => new FolderPhoto(folder, path)),
     decoder: 'sharp',
     decode: decodePhoto,
   };
 }
 
-function photoFile(folder: string, path: string): PhotoFile {
-  const place = join(folder, path);
-  return {
-    path,
-    async status() {
-      const { size, mtimeMs } = await read(place, () => stat(place));
-      return { size, mtime: Math.floor(mtimeMs) };
-    },
-    bytes: async () => new Uint8Array(await read(place, () => readFile(place))),
-  };
+/** Of millions of photos no more is in memory than their paths. */
+class FolderPhoto implements PhotoFile {
+  readonly #folder: string;
+  readonly path: string;
+
+  constructor(folder: string, path: string) {
+    this.#folder = folder;
+    this.path = path;
+  }
+
+  async status(): Promise<{ size: number; mtime: number }> {
+    const place = join(this.#folder, this.path);
+    const { size, mtimeMs } = await read(place, () => stat(place));
+    return { size, mtime: Math.floor(mtimeMs) };
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const place = join(this.#folder, this.path);
+    const { buffer, byteOffset, length } = await read(place, () => readFile(place));
+    return new Uint8Array(buffer, byteOffset, length);
+  }
 }
 
 async function read<T>(place: string, work: () => Promise<T>): Promise<T> {

@@ -47,6 +47,15 @@ export async function decodePhoto(bytes: Uint8Array, name: string, options: Phot
   return { width, height, data: isInk ? withoutInk(data, channels) : overWhite(data, channels) };
 }
 
+/**
+ * How many photos are decoded at once: sharp takes a thread of libuv's pool for each, and `launch.ts` asks for a pool of all cores. Of more
+ * than 16 photos the pixels take memory, and no device asks for as many.
+ */
+export function decodedAtOnce(): number {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE']) || 4;
+  return Math.max(4, Math.min(16, Math.floor(threads)));
+}
+
 /** A photo whose pixels may be transparent: its colours as they are in the file, and how opaque each is, 0..255. */
 export interface TransparentPhoto {
   readonly photo: Image;

@@ -4,6 +4,7 @@ export type { DataSet } from './data-sets/data-set.ts';
 export { DataSetError, type LabelledPhoto } from './data-sets/labelled-photos.ts';
 export { dataSetKinds, fixedDataSets, openDataSet } from './data-sets.ts';
 export {
+  decodedAtOnce,
   decodePhoto,
   encodePng,
   readLabelMap,

@@ -45,7 +45,7 @@ export async function trainAlongCache(
   const cache = await readFeatures(folder, options.photos);
   try {
     const files = await filesHash(cache, settings);
-    const own = { photos: cache.length, paths: await pathsHash(cache.paths), key: JSON.stringify(cache.key) };
+    const own = { photos: cache.length, paths: await pathsHash(cache.eachPath()), key: JSON.stringify(cache.key) };
     if (
       own.photos !== told.photos ||
       own.paths !== told.paths ||

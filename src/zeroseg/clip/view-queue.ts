@@ -1,25 +1,22 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../../gpu/index.ts';
-import { resizeCells } from '../../kernels/zeroseg/index.ts';
-import { free, type Tensor, tensor, variable } from '../../tensor/graph/index.ts';
-import { KeptSteps, type Step, step } from '../../tensor/run/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
+import { free, type Tensor, variable } from '../../tensor/graph/index.ts';
+import { KeptSteps } from '../../tensor/run/index.ts';
 import {
-  type CellTaps,
   cellsAlong,
   cellTaps,
   crop,
   gridBoxes,
   type Image,
-  mostWeights,
-  packSquare,
-  type Region,
   resizeImage,
-  shadesOf,
+  studentImage,
+  studentTaps,
   type ViewOptions,
   viewCount,
   viewSquare,
 } from '../image/index.ts';
+import { CellResizer, type CutPart, type PhotoTaps } from './cell-resizer.ts';
 import type { Teacher } from './image-encoder.ts';
 
 /** Views of one photo on their way through a {@link ViewQueue}. */
@@ -28,10 +25,14 @@ export interface QueuedViews {
   readonly features: Promise<Float32Array>;
   /** Whether all have been given to the teacher: until then, they wait for others to fill a batch. */
   readonly isIssued: boolean;
+  /** The student's square, where the option `student` asks for it. */
+  readonly student: Promise<Image> | undefined;
 }
 
 /** How photos are cut. */
 export interface QueueOptions extends Required<Pick<ViewOptions, 'grids' | 'source' | 'squareSize'>> {
+  /** Side of the student's square, which is cut beside the views, to the bit as `studentImage` does. */
+  readonly student?: number | undefined;
   /** A buffer for cutting holds no more bytes: by default squares of 4096 pixels at the paper's grids. Larger ones are cut on the host. */
   readonly largest?: number;
 }
@@ -40,6 +41,8 @@ export interface QueueOptions extends Required<Pick<ViewOptions, 'grids' | 'sour
 const SIDES = 128;
 /** Steps that are kept, of squares of different sides. */
 const KEPT = 4;
+/** Sizes of photos whose weights are kept: most photos have one of a few. */
+const KEPT_SIZES = 16;
 
 /**
  * Cuts photos into views on the GPU, to the bit as `teacherViews` does, and fills the batches of a teacher with those of many photos, one
@@ -57,6 +60,8 @@ export class ViewQueue implements Disposable {
   readonly #teacher: Teacher;
   readonly #cut: QueueOptions;
   readonly #steps = new KeptSteps<CellResizer>(KEPT);
+  /** By the size of photos. */
+  readonly #taps = new Map<string, PhotoTaps>();
   /** The batch that is being filled. */
   readonly #views: Tensor;
   #filled = 0;
@@ -74,44 +79,85 @@ export class ViewQueue implements Disposable {
 
   /** The photo may be changed as soon as this is resolved. */
   async add(photo: Image): Promise<QueuedViews> {
-    const { grids, largest = 2 ** 26 } = this.#cut;
+    const { grids, source, squareSize, student, largest = 2 ** 26 } = this.#cut;
     const { photo: image, region } = viewSquare(photo, this.#cut);
     const { size } = this.#teacher;
-    const rows = Math.ceil(region.width / SIDES) * SIDES;
-    if (4 * rows * Math.max(rows, size * grids.reduce((sum, k) => sum + cellsAlong(k), 0)) <= largest) {
-      return this.#with(rows, grids, (resizer) => (first, count, slot) => {
-        resizer.run(image, region, first, count, slot);
+    const onHost = (side: number): Promise<Image> =>
+      Promise.resolve(source === 'resized' && side === squareSize ? image : studentImage(photo, side));
+    const fits = (rows: number): boolean =>
+      4 * rows * Math.max(rows, size * grids.reduce((sum, k) => sum + cellsAlong(k), 0)) <= largest;
+    const cutSide = source === 'native' ? student : undefined;
+    const taps = fits(region.width) ? this.#tapsOf(image, cutSide) : undefined;
+    const rows = taps ? Math.ceil((region.width + 2 * taps.margin) / SIDES) * SIDES : 0;
+    if (taps && fits(rows)) {
+      const square = student !== undefined && cutSide === undefined ? onHost(student) : undefined;
+      return this.#with({ rows, grids, student: cutSide }, (resizer, { first, count, slot }) => {
+        const cut = resizer.run(image, region, taps, { first, count, slot });
+        return square ?? cut;
       });
     }
-    const square = crop(image, region);
+    const square = student === undefined ? undefined : onHost(student);
+    const centre = crop(image, region);
     const boxes = gridBoxes(region.width, grids);
-    return this.#with(Math.ceil(size / SIDES) * SIDES, [1], (resizer) => (first, count, slot) => {
+    const whole = {
+      taps: { cells: cellTaps(size, [1], size), margin: 0 },
+      region: { x: 0, y: 0, width: size, height: size },
+    };
+    return this.#with({ rows: Math.ceil(size / SIDES) * SIDES, grids: [1] }, (resizer, { first, count, slot }) => {
       boxes.slice(first, first + count).forEach(([x0, y0, x1, y1], i) => {
-        const cell = crop(square, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
+        const cell = crop(centre, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
         const view = resizeImage(cell, size, size, 'bicubic');
-        resizer.run(view, { x: 0, y: 0, width: size, height: size }, 0, 1, slot + i);
+        resizer.run(view, whole.region, whole.taps, { first: 0, count: 1, slot: slot + i });
       });
+      return square;
     });
+  }
+
+  /** The weights of photos of that size. */
+  #tapsOf({ width, height }: Image, cutSide: number | undefined): PhotoTaps {
+    const key = `${width} ${height}`;
+    let found = this.#taps.get(key);
+    if (!found) {
+      const student = cutSide === undefined ? undefined : studentTaps(width, height, cutSide);
+      const margin = student?.margin ?? 0;
+      found = {
+        cells: cellTaps(Math.min(width, height), this.#cut.grids, this.#teacher.size, margin),
+        margin,
+        student,
+      };
+      if (this.#taps.size >= KEPT_SIZES) this.#taps.clear();
+      this.#taps.set(key, found);
+    }
+    return found;
   }
 
   /** Queues the views of a photo, which `cut` puts into the batch by the step for squares of so many rows. */
-  #with(rows: number, grids: readonly number[], cut: (resizer: CellResizer) => Cut): Promise<QueuedViews> {
-    const make = () => CellResizer.make(this.#device, this.#teacher, this.#views, rows, grids);
-    return this.#steps.use(`${rows} ${grids}`, make, async (resizer) => {
+  #with(
+    {
+      rows,
+      grids,
+      student,
+    }: { readonly rows: number; readonly grids: readonly number[]; readonly student?: number | undefined },
+    cut: (resizer: CellResizer, part: CutPart) => Promise<Image> | undefined,
+  ): Promise<QueuedViews> {
+    const make = () => CellResizer.make(this.#device, this.#teacher, this.#views, { rows, grids, student });
+    return this.#steps.use(`${rows} ${grids} ${student}`, make, async (resizer) => {
       while (this.#partial) await this.#partial;
-      return this.#queue(viewCount(this.#cut.grids), cut(resizer));
+      return this.#queue(viewCount(this.#cut.grids), (part) => cut(resizer, part));
     });
   }
 
-  #queue(count: number, cut: Cut): QueuedViews {
+  #queue(count: number, cut: (part: CutPart) => Promise<Image> | undefined): QueuedViews {
     const { batch, dim } = this.#teacher;
     const out = new Float32Array(count * dim);
     const parts: Promise<void>[] = [];
     let issued = 0;
+    let student: Promise<Image> | undefined;
     for (let at = 0; at < count; ) {
       const n = Math.min(batch - this.#filled, count - at);
       const [from, place] = [this.#filled * dim, at * dim];
-      cut(at, n, this.#filled);
+      const square = cut({ first: at, count: n, slot: this.#filled });
+      student ??= square;
       parts.push(
         new Promise((resolve, reject) => {
           this.#takers.push((features) => {
@@ -127,10 +173,10 @@ export class ViewQueue implements Disposable {
       at += n;
       if (this.#filled === batch) this.flush();
     }
-    const features = Promise.all(parts).then(() => out);
-    features.catch(() => {}); // seen by whoever waits for it
+    const features = heard(Promise.all(parts).then(() => out));
     return {
       features,
+      student,
       get isIssued() {
         return issued === count;
       },
@@ -166,74 +212,5 @@ export class ViewQueue implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-}
-
-/** Puts `count` views from `first` on into the batch, from its view `slot` on. */
-type Cut = (first: number, count: number, slot: number) => void;
-
-/** The step that resizes cells of squares up to so many rows. */
-class CellResizer {
-  readonly #step: Step<'pixels' | 'columns' | 'weights' | 'part', undefined>;
-  readonly #pixels: Uint32Array;
-  readonly #weights: Uint32Array;
-  readonly #tapsOf: (side: number) => CellTaps;
-  #taps: CellTaps & { readonly side: number };
-
-  private constructor(
-    run: Step<'pixels' | 'columns' | 'weights' | 'part', undefined>,
-    tapsOf: (side: number) => CellTaps,
-    rows: number,
-    weights: number,
-  ) {
-    this.#step = run;
-    this.#tapsOf = tapsOf;
-    this.#pixels = new Uint32Array(rows * rows);
-    this.#weights = new Uint32Array(weights);
-    this.#taps = { ...tapsOf(rows), side: 0 };
-  }
-
-  static async make(
-    device: Device,
-    { size, pixels: { mean, std } }: Teacher,
-    views: Tensor,
-    rows: number,
-    grids: readonly number[],
-  ): Promise<CellResizer> {
-    const tapsOf = (side: number): CellTaps => cellTaps(side, grids, size);
-    const { columns, origins } = tapsOf(rows);
-    const weights = mostWeights(rows, grids, size);
-    const shades = tensor(device, shadesOf(mean, std), [3, 256]);
-    const cells = tensor(device, origins, [origins.length / 2, 2]);
-    const run = await step(
-      device,
-      {
-        pixels: { shape: [rows * rows], dtype: 'u32' },
-        columns: { shape: [columns.length / 3, 3], dtype: 'u32' },
-        weights: { shape: [weights], dtype: 'u32' },
-        part: { shape: [4], dtype: 'u32' },
-      },
-      (inputs) => {
-        resizeCells(views, { ...inputs, origins: cells, shades });
-        return undefined;
-      },
-      { name: 'cut views' },
-    );
-    return new CellResizer(run, tapsOf, rows, weights);
-  }
-
-  run(image: Image, region: Region, first: number, count: number, slot: number): void {
-    const side = region.width;
-    if (this.#taps.side !== side) {
-      this.#taps = { ...this.#tapsOf(side), side };
-      this.#weights.set(this.#taps.weights);
-    }
-    packSquare(image, region, this.#pixels);
-    const [pixels, weights] = [this.#pixels, this.#weights];
-    this.#step({ pixels, columns: this.#taps.columns, weights, part: [side, first, count, slot] });
-  }
-
-  dispose(): void {
-    this.#step.dispose();
   }
 }

@@ -96,8 +96,9 @@ export class CacheWriter {
     if (features.length !== views * dim) {
       refuse(`features must be ${views} views of ${dim} values; got ${features.length} values`);
     }
-    const bad = features.findIndex((value) => !(Math.abs(value) <= LARGEST_HALF));
-    if (bad >= 0) {
+    let bad = 0;
+    while (bad < features.length && Math.abs(features[bad] as number) <= LARGEST_HALF) bad++;
+    if (bad < features.length) {
       const place = `channel ${bad % dim} of view ${Math.floor(bad / dim)} is ${features[bad]}`;
       refuse(`features must be finite and at most ${LARGEST_HALF}, the largest half float; ${place}`);
     }

@@ -1,4 +1,4 @@
-import { type Device, heard } from '../../gpu/index.ts';
+import { type Device, heard, shownValue } from '../../gpu/index.ts';
 import { freeParameters } from '../../nn/layers/index.ts';
 import {
   clipPixels,
@@ -11,7 +11,7 @@ import {
 import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, type ViewSource, viewCount } from '../image/index.ts';
-import { type FileSystem, folderBytes } from '../storage/index.ts';
+import { type FileSystem, folderBytes, isWhole } from '../storage/index.ts';
 import { openCache, partFolder } from './cache.ts';
 import { CacheError } from './cache-error.ts';
 import { checkCacheKey } from './cache-header.ts';
@@ -46,6 +46,11 @@ export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
    * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
    */
   readonly batch?: number;
+  /**
+   * Photos that are read, decoded and given to the teacher before the features of the first of them are waited for: as many are decoded at
+   * once, where the decoder has the threads. Default 4.
+   */
+  readonly ahead?: number;
   /** What the features of a grid's cells are. Default `crops`, as in the paper. */
   readonly regions?: RegionFeatures;
   /** For regions that are not crops alone: how patch features are taken from the last layer. Default `maskclip`. */
@@ -89,8 +94,8 @@ export interface FillResult {
   readonly magnitude: { readonly mean: number; readonly largest: number; readonly channel: number };
 }
 
-/** Photos that are read, cut and given to the teacher before the features of the first of them are waited for. */
-const AHEAD = 4;
+/** Photos wait with all their pixels: more take memory, and no decoder has so many threads. */
+const MAX_AHEAD = 1024;
 
 /**
  * Computes the features that a cache lacks. Photos that cannot be read are noted and passed over; one that is too small for
@@ -106,10 +111,13 @@ const AHEAD = 4;
  * const data = cachedData(cache, 224);
  * ```
  *
- * @throws {CacheError} as `openCache`; the signal's reason when it is stopped.
+ * @throws {CacheError} as `openCache`, and where `ahead` is no whole number from 1 to 1024; the signal's reason when it is stopped.
  */
 export async function fillCache(device: Device, options: FillOptions): Promise<FillResult> {
-  const { source, onProgress, signal, part } = options;
+  const { source, onProgress, signal, part, ahead = 4 } = options;
+  if (!isWhole(1, MAX_AHEAD)(ahead)) {
+    throw new CacheError(`fillCache: ahead must be a whole number from 1 to ${MAX_AHEAD}; got ${shownValue(ahead)}`);
+  }
   const files = await filesOf(options);
   const photos: PhotoFile[] = [];
   for await (const photo of source.photos) {
@@ -137,7 +145,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
     const asked = new Set(missing);
     const todo = photos.filter(({ path }) => asked.has(path));
     if (todo.length > 0 && !signal?.aborted) {
-      for await (const computed of computeFeatures(device, todo, options)) {
+      for await (const computed of computeFeatures(device, todo, { ...options, ahead })) {
         const problem = computed.problem ?? (await addPhoto(cache, computed, magnitude));
         if (problem !== undefined) cache.fail(computed.path, problem);
         const failed = problem === undefined ? undefined : { path: computed.path, reason: problem };
@@ -209,11 +217,12 @@ interface Queued {
   readonly stamp?: PhotoStamp;
   readonly views?: QueuedViews;
   readonly pooled?: Promise<Float32Array>;
-  readonly student?: Image;
+  readonly student?: Image | Promise<Image>;
   readonly problem?: string;
 }
 
-interface Computed extends Omit<Queued, 'views' | 'pooled'> {
+interface Computed extends Omit<Queued, 'views' | 'pooled' | 'student'> {
+  readonly student?: Image;
   /** `[V, C]` */
   readonly features?: Float32Array;
 }
@@ -222,7 +231,7 @@ interface Computed extends Omit<Queued, 'views' | 'pooled'> {
 async function* computeFeatures(
   device: Device,
   photos: readonly PhotoFile[],
-  options: FillOptions,
+  options: FillOptions & { readonly ahead: number },
 ): AsyncGenerator<Computed> {
   const { clip, source, grids, viewSource, studentSize, regions = 'crops', squares, precision = 'f32' } = options;
   const vision = await clip.vision(device);
@@ -236,18 +245,21 @@ async function* computeFeatures(
     regions === 'crops'
       ? undefined
       : await PooledRegions.create(device, vision, { grids, viewSource, studentSize, ...denseOf(options) });
-  using queue = teacher && new ViewQueue(device, teacher, { grids, source: viewSource, squareSize: studentSize });
+  const kept = squares === 'none' ? undefined : studentSize;
+  using queue =
+    teacher && new ViewQueue(device, teacher, { grids, source: viewSource, squareSize: studentSize, student: kept });
   const prepare = async (photo: PhotoFile): Promise<Queued> => {
     const { path } = photo;
     try {
       const { stamp, bytes } = await readStamped(photo);
       const image = await source.decode(bytes, path);
-      const student = squares === 'none' ? undefined : studentImage(image, studentSize);
+      const queued = await queue?.add(image);
+      const student = queued?.student ?? (kept === undefined ? undefined : studentImage(image, kept));
       return {
         path,
         stamp,
         ...(student && { student }),
-        ...(queue && { views: await queue.add(image) }),
+        ...(queued && { views: queued }),
         ...(pooled && { pooled: heard(pooled.features(image)) }),
       };
     } catch (error) {
@@ -264,8 +276,8 @@ async function* computeFeatures(
     waiting.push(promise);
   };
   while (next < photos.length || waiting.length > 0) {
-    while (waiting.length < AHEAD && next < photos.length) begin();
-    const { views: queued, pooled: cells, ...photo } = await (waiting.shift() as Promise<Queued>);
+    while (waiting.length < options.ahead && next < photos.length) begin();
+    const { views: queued, pooled: cells, student: square, ...rest } = await (waiting.shift() as Promise<Queued>);
     // Its last views may wait for those of other photos to fill a batch; behind the last photo nothing comes.
     while (queued && !queued.isIssued) {
       await Promise.all(waiting);
@@ -273,6 +285,8 @@ async function* computeFeatures(
       if (next < photos.length) begin();
       else queue?.flush();
     }
+    const student = await square;
+    const photo = { ...rest, ...(student && { student }) };
     if (queued && cells) {
       yield { ...photo, features: mixedRegions(await queued.features, await cells, clip.config.projection) };
     } else {
@@ -310,11 +324,13 @@ class Magnitude {
 
   add(features: Float32Array): void {
     this.photos++;
-    features.forEach((value, i) => {
-      const size = Math.abs(value);
-      this.#sum += size / features.length;
+    let sum = 0;
+    for (let i = 0; i < features.length; i++) {
+      const size = Math.abs(features[i] as number);
+      sum += size;
       if (size > this.#largest) [this.#largest, this.#channel] = [size, i % this.#dim];
-    });
+    }
+    this.#sum += sum / features.length;
   }
 
   get values(): FillResult['magnitude'] {

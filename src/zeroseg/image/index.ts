@@ -1,4 +1,14 @@
-export { type CellTaps, cellTaps, mostWeights, packSquare } from './cell-taps.ts';
+export {
+  type CellTaps,
+  cellTaps,
+  mostStudentWeights,
+  mostWeights,
+  packingShades,
+  packSquare,
+  type StudentTaps,
+  studentTaps,
+  unpackSquare,
+} from './cell-taps.ts';
 export { colourDistance, labOf } from './colour-distance.ts';
 export { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
 export {

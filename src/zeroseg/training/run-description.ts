@@ -1,7 +1,7 @@
 /** What a run's `config.json` says. */
 import { ownValue, ZeroSegError } from '../../gpu/index.ts';
 import { type CacheKey, cacheKeyFields, fileNumbers, type TrainingData } from '../features/index.ts';
-import { sha256 } from '../host/index.ts';
+import { Sha256, sha256 } from '../host/index.ts';
 import { baseConfig, resolveConfig, type ZeroSegConfig } from '../model/index.ts';
 import { RunError } from '../runs/index.ts';
 import {
@@ -106,9 +106,26 @@ export function descriptionProblem(found: unknown): string | undefined {
   return undefined;
 }
 
+/** Paths that are hashed at a time. */
+const PATHS_AT_ONCE = 4096;
+
 /** The photos of a cache as one number: training draws them by their place in the list. */
-export async function pathsHash(paths: readonly string[]): Promise<string> {
-  return (await sha256(new TextEncoder().encode(paths.join('\n')))).slice(0, 16);
+export async function pathsHash(paths: Iterable<string>): Promise<string> {
+  const hash = new Sha256();
+  const encoder = new TextEncoder();
+  // Joined at once, a million paths take more memory than the index that they come from.
+  let some: string[] = [];
+  for (const path of paths) {
+    some.push(path);
+    if (some.length < PATHS_AT_ONCE) continue;
+    hash.update(encoder.encode(some.join('\n')));
+    // What comes behind these begins with their last line's end.
+    some = [''];
+  }
+  return hash
+    .update(encoder.encode(some.join('\n')))
+    .digest()
+    .slice(0, 16);
 }
 
 /** The files of a cache as one number, where a training draws photos by them: see the setting `order`. */

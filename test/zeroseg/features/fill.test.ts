@@ -93,6 +93,37 @@ test('computes what is missing, and gives it back as training data', async () =>
   await cache.close();
 });
 
+test('so many photos are decoded at once as it is told, and their features stay theirs', async () => {
+  const features: Float32Array[] = [];
+  for (const ahead of [undefined, 1, 7]) {
+    const files = memoryFileSystem();
+    const source = photos(9);
+    let begun = 0;
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    // The first wait for each other, and for one too many, which does not come.
+    const decode: PhotoSource['decode'] = async (data, path) => {
+      if (++begun === (ahead ?? 4)) setTimeout(open, 20);
+      if (begun <= (ahead ?? 4)) await gate.then(() => expect(begun).toBe(ahead ?? 4));
+      return source.decode(data, path);
+    };
+    await fill(files, { ...source, decode }, ahead === undefined ? {} : { ahead });
+    expect(begun).toBe(9);
+    const cache = await readCache(files);
+    features.push(await cache.features(8));
+    await cache.close();
+  }
+  expect(features[1]).toEqual(features[0]);
+  expect(features[2]).toEqual(features[0]);
+  for (const ahead of [0, 1.5, 1025]) {
+    await expect(fill(memoryFileSystem(), photos(1), { ahead })).rejects.toThrow(
+      `fillCache: ahead must be a whole number from 1 to 1024; got ${ahead}`,
+    );
+  }
+});
+
 test('goes on where it was stopped, and computes only what has changed', async () => {
   const files = memoryFileSystem();
   const whole = memoryFileSystem();
