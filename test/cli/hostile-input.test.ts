@@ -1187,6 +1187,8 @@ const notParsers = new Set([
     'loadVit',
   ],
   ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  // The demo's first weights, by openWeights.
+  'openStart',
   // A cache by readCache, and photos by the readers of images.
   'readFeatures',
   // Results of the GPU.

@@ -21,7 +21,7 @@ import { hasMpirun, mpirun, processOfRank } from '../../support/mpirun.ts';
 import { buildProgram, type Ended } from '../../support/programs.ts';
 
 /** Kills of each kind, and which; more by hand: `KILLS=10 SEED=2 npx vitest run --project node test/cli/mpi/kills.test.ts`. */
-const KILLS = Number(process.env['KILLS'] ?? 2);
+const KILLS = Number(process.env['KILLS'] ?? 1);
 const SEED = Number(process.env['SEED'] ?? 1);
 
 const zeroseg = useCommandLine();
