@@ -77,6 +77,7 @@ async function opened(folder) {
     const child = fork(new URL(import.meta.url), [folder], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.once('message', resolve);
     child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the process that opens the index ended with ${code}`)));
   });
 }
 

@@ -3,6 +3,16 @@ import { type Rates, secondsOf } from '../../cli/src/plan/rates.ts';
 
 const none: Work = { products: 0, smallProducts: 0, attention: 0, optimizer: 0, other: 0, launches: 0 };
 
+/** Seconds for each FLOP, byte and launch: what a processor might take. */
+export const madeUpRates: Rates = {
+  products: 2e-11,
+  smallProducts: 4e-11,
+  attention: 5e-11,
+  optimizer: 1e-10,
+  other: 3e-10,
+  launches: 2e-5,
+};
+
 /** A benchmark as `zeroseg bench --json` writes it, of a device on which work takes just what `rates` say: twice that of the wall clock, and of two cores. */
 export function benchmarkOf(rates: Rates): object {
   const row = (name: string, done: Partial<Work>) => {

@@ -61,8 +61,13 @@ export const siteBuild = (): Promise<string> =>
 /** `dist` and `cli/dist`: as they are, where nothing that they are made of was changed, added or removed since. */
 export const libraryBuild = (): Promise<void> =>
   once('library', async () => {
-    const built = await stat(join(repository, 'cli/dist/index.js')).catch(() => undefined);
-    if (built && built.mtimeMs > (await lastChange())) return;
+    const changed = await lastChange();
+    const isBuilt = async (file: string) => {
+      const built = await stat(join(repository, file)).catch(() => undefined);
+      return built !== undefined && built.mtimeMs > changed;
+    };
+    // The library is built before the command line.
+    if ((await isBuilt('dist/index.js')) && (await isBuilt('cli/dist/index.js'))) return;
     await run('npm', ['run', 'build'], { cwd: repository });
   });
 

@@ -161,6 +161,11 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       throw new UsageError(`cache: ${name} is for --regions pooled or mixed; crops have no dense features`);
     }
   }
+  if (options.shard && launched && launched.size > 1) {
+    throw new UsageError(
+      `cache: --shard is for processes that are started one by one; ${launched.size} of mpirun share the photos by themselves`,
+    );
+  }
   if (options.precision === 'f16' && options.regions !== 'crops') {
     throw new UsageError(`cache: --precision f16 is for --regions crops; got ${options.regions}`);
   }

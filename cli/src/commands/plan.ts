@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import {
   ASSUMED_SHARE,
   type Duration,
+  fits,
   type LinkName,
   links,
   measuredDevice,
@@ -120,9 +121,12 @@ async function plan(context: Context, options: PlanArguments, command: Command):
   const found = await planRun({ ...settled, training, naming, isMicroChosen, images });
   const paper = await resolveOptions({ config: 'base' }, { ...facts, length: IMAGENET });
   const isPaper = images === IMAGENET && JSON.stringify(paper) === JSON.stringify(training) && !isMicroChosen;
-  const published = isPaper
-    ? found
-    : await planRun({ ...settled, training: paper, isMicroChosen: false, images: IMAGENET }).catch(unlessTooLarge);
+  const isShared = paper.settings.batch % ranks === 0;
+  let published = isPaper ? found : undefined;
+  if (!isPaper && isShared) {
+    const asPublished = { ...settled, training: paper, isMicroChosen: false, images: IMAGENET };
+    published = await planRun(asPublished).catch(unlessTooLarge);
+  }
   const { terminal } = context;
   if (options.json !== '-') {
     terminal.out(`${device.name} (${device.source}), ${count(ranks, 'ranks')}, teacher ${clip.name}`);
@@ -130,7 +134,14 @@ async function plan(context: Context, options: PlanArguments, command: Command):
     const columns = isPaper || !published ? [found] : [found, published];
     const head = ['', 'this run', "the paper's run"].slice(0, 1 + columns.length);
     for (const line of table(head, rowsOf(columns, device))) terminal.out(line);
-    if (!published) terminal.out("\nThe paper's run does not fit the memory of this device.");
+    if (!isShared) terminal.out(`\nThe paper's batch of ${paper.settings.batch} cannot be shared by ${ranks} ranks.`);
+    else if (!published) terminal.out("\nThe paper's run does not fit the memory of this device.");
+  }
+  const { training: cost } = found.memory;
+  if (device.memory !== undefined && !fits(cost, device.memory)) {
+    terminal.note(
+      `micro-batches of ${found.micro} take ${formatBytes(cost.device + cost.copy)}, more than ${device.name} has to spare of ${formatBytes(device.memory)}`,
+    );
   }
   const { clock, pace } = device;
   await writeJson(terminal, options.json, {

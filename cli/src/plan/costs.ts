@@ -166,7 +166,6 @@ export async function largestMicro(
   const share = settings.batch / ranks;
   const sizes = Array.from({ length: Math.min(ENOUGH, share) }, (_, i) => i + 1).filter((micro) => share % micro === 0);
   const costOf = (micro: number) => trainingCost(facts, { ...planned, settings: { ...settings, micro } });
-  const filled = ({ device, copy }: TrainingCost): number => device + copy;
   const more = sizes.find((micro) => micro > 1);
   const one = await costOf(1);
   // An image more takes the same again, nearly: so much fits, and then it is looked at.
@@ -175,7 +174,7 @@ export async function largestMicro(
     if (micro > 1 && filled(one) + (micro - 1) * slope > 1.02 * FILLED * memory) continue;
     try {
       const cost = await costOf(micro);
-      if (filled(cost) <= FILLED * memory) return { micro, cost };
+      if (fits(cost, memory)) return { micro, cost };
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
     }
@@ -184,6 +183,16 @@ export async function largestMicro(
     `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
     filled(one),
   );
+}
+
+/** Bytes that a training fills at most: while a checkpoint is copied. */
+function filled({ device, copy }: TrainingCost): number {
+  return device + copy;
+}
+
+/** Whether a device with so many bytes holds a training, and has something to spare. */
+export function fits(cost: TrainingCost, memory: number): boolean {
+  return filled(cost) <= FILLED * memory;
 }
 
 /**
@@ -203,5 +212,5 @@ export async function fittingMicro(
     );
   }
   const { micro, cost } = await largestMicro(facts, planned, memory);
-  return { micro, bytes: cost.device + cost.copy };
+  return { micro, bytes: filled(cost) };
 }

@@ -73,7 +73,12 @@ export const planDeviceNames: readonly string[] = Object.keys(named);
 
 /** A GPU of the list, at a share of its rate of f32; undefined for a name that it does not have. `RTX 4090`, `4090` and `rtx4090` are one. */
 export function namedDevice(name: string, share: number = ASSUMED_SHARE): PlanDevice | undefined {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]|rtx/g, '');
+  if (/[/\\]|^\./.test(name)) return undefined; // a file
+  const plain = (text: string) =>
+    text
+      .toLowerCase()
+      .replace(/^rtx(?=[ _-]*\d)/, '')
+      .replaceAll(/[^a-z0-9]/g, '');
   const found = Object.entries(named).find(([key]) => plain(key) === plain(name))?.[1];
   if (!found) return undefined;
   const { name: words, peak, bandwidth, memory: bytes } = found;

@@ -1,4 +1,4 @@
-export { fittingMicro } from './costs.ts';
+export { fits, fittingMicro } from './costs.ts';
 export { type DeviceMemory, estimatedMemory } from './device-memory.ts';
 export { ASSUMED_SHARE, measuredDevice, namedDevice, type PlanDevice, planDeviceNames } from './devices.ts';
 export type { Duration } from './durations.ts';

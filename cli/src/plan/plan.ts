@@ -79,6 +79,8 @@ const BUCKET = 16 * 2 ** 20;
 /**
  * What a run takes before it is begun: bytes from the recorded steps, exactly; times from their work, by the rates of the device.
  *
+ * Ranks must share a batch evenly.
+ *
  * @throws OutOfMemoryError when the device does not hold it.
  */
 export async function planRun(options: PlanOptions): Promise<Plan> {

@@ -209,7 +209,7 @@ export interface Start {
 }
 
 /** In words, after a colon. */
-export const startWords: Readonly<Record<StartKind, string>> = {
+const startWords: Readonly<Record<StartKind, string>> = {
   names: 'the built-in student with new last layers: it divides pictures, and has lost all names',
   teacher: "the teacher's image tower is its encoder; how to divide pictures it has to learn",
   new: 'none, all weights are random',
@@ -217,7 +217,8 @@ export const startWords: Readonly<Record<StartKind, string>> = {
 
 /**
  * What a student begins with: weights of the seed alone, the teacher's image tower as the encoder, or the built-in student that has lost its
- * names. Default: the last, where a processor stands in for a GPU and has time for little; else the teacher's.
+ * names. Default: the last, where a processor stands in for a GPU and has time for little, or `clip` is none that a student can begin with; else
+ * the teacher's.
  *
  * What is asked for is opened at once.
  */
@@ -227,8 +228,9 @@ export async function openStart(
   seed: number,
 ): Promise<(device: Device) => Promise<Start>> {
   const asked = init && (await weightsOf(init, clip, seed));
+  const isTeacher = clip === builtIn || (await kindOfPath(await teacherPlace(clip))) === 'file';
   return async (device) => {
-    const kind = init ?? (device.isSoftware ? 'names' : 'teacher');
+    const kind = init ?? (device.isSoftware || !isTeacher ? 'names' : 'teacher');
     const weights = asked ?? (await weightsOf(kind, clip, seed));
     return { kind, weights: () => weights(device) };
   };
@@ -243,8 +245,12 @@ async function weightsOf(kind: StartKind, clip: string, seed: number): Promise<N
     const { tensors } = await openWeights(file);
     return (device) => withoutNames(device, seed, tensors, file);
   }
-  const place = clip === builtIn ? await builtInTeacher() : clip;
-  const file = (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
+  const file = await teacherPlace(clip === builtIn ? await builtInTeacher() : clip);
   const { tensors } = await openWeights(file);
   return (device) => initialWeights(device, seed, tensors, file, new Set());
+}
+
+/** The file of a teacher: in the folder that `zeroseg train-teacher` made, or by itself. */
+async function teacherPlace(place: string): Promise<string> {
+  return (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
 }

@@ -106,7 +106,7 @@ function joinGroup(group: readonly Sum[], left: (Launch | undefined)[]): void {
   let offset = 0;
   all.forEach((one, i) => {
     const n = one.y.size / 4;
-    const to = (one.y.storage.rootOffset / one.y.storage.bytes) * n;
+    const to = (one.y.storage.rootOffset * n) / one.y.storage.bytes;
     for (let start = 0; start < n; start += 64) {
       words.push(offset / 16, one.parts.size / one.y.size, n, start, to);
     }

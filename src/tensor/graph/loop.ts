@@ -6,6 +6,11 @@ interface Span {
   last: number;
 }
 
+/** The same, and when each range of it is first needed. */
+interface SpanInParts extends Span {
+  readonly ranges: Map<Storage, number>;
+}
+
 export class RecordedLoop implements Loop {
   readonly times: number;
   readonly outer: Loop | undefined;
@@ -33,7 +38,7 @@ export class RecordedLoop implements Loop {
   }
 
   /** What is alive in a loop stays so in all of it, unless every turn writes it anew before it reads it. */
-  extend(launches: readonly Launch[], spans: ReadonlyMap<Storage, Span>, liveOut: ReadonlySet<Storage>): void {
+  extend(launches: readonly Launch[], spans: ReadonlyMap<Storage, SpanInParts>, liveOut: ReadonlySet<Storage>): void {
     /** The places of the first and the last launch of each loop. */
     const places = new Map<Loop, Span>();
     /** What comes to life as a launch writes it, without a look at what was there. */
@@ -63,6 +68,9 @@ export class RecordedLoop implements Loop {
         if (!liveOut.has(root) && written.has(root) && first >= place.first && last <= place.last) continue;
         span.first = Math.min(span.first, place.first);
         span.last = Math.max(span.last, place.last);
+        for (const [range, at] of span.ranges) {
+          if (at >= place.first && at <= place.last) span.ranges.set(range, place.first);
+        }
       }
     }
   }

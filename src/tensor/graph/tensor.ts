@@ -109,7 +109,7 @@ export interface Loop {
   /** Corrects when storages are needed, by the places of launches. */
   extend(
     launches: readonly Launch[],
-    spans: ReadonlyMap<Storage, { first: number; last: number }>,
+    spans: ReadonlyMap<Storage, { first: number; last: number; readonly ranges: Map<Storage, number> }>,
     liveOut: ReadonlySet<Storage>,
   ): void;
 }

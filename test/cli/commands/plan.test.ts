@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { benchmarkOf } from '../../support/benchmark.ts';
+import { benchmarkOf, madeUpRates } from '../../support/benchmark.ts';
 import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
@@ -9,15 +9,7 @@ const base = await temporaryFolder();
 const at = (name: string) => join(base, name);
 
 test("a run and the paper's beside it, on a device that was measured, and what each part waits for", async () => {
-  const rates = {
-    products: 2e-11,
-    smallProducts: 4e-11,
-    attention: 5e-11,
-    optimizer: 1e-10,
-    other: 3e-10,
-    launches: 2e-5,
-  };
-  await writeFile(at('bench.json'), JSON.stringify(benchmarkOf(rates)));
+  await writeFile(at('bench.json'), JSON.stringify(benchmarkOf(madeUpRates)));
   const { code, out, err } = await zeroseg(
     ...['plan', '--config', 'tiny', '--images', '1000', '--epochs', '2', '--micro', '8', '--clip', 'random-tiny'],
     ...['--device', at('bench.json'), '--json', at('plan.json')],
@@ -73,4 +65,30 @@ test("where the paper's run does not fit, it is said, and the other is planned",
   expect(code).toBe(0);
   expect(out).toContain("The paper's run does not fit the memory of this device.");
   expect(out).toMatch(/^micro-batch +32$/m);
+});
+
+test('ranks that cannot share the batch of the paper have a plan of their own, whatever is known of the device', async () => {
+  await writeFile(at('unknown.json'), JSON.stringify(benchmarkOf(madeUpRates)));
+  const args = ['plan', '--config', 'tiny', '--batch', '96', '--images', '1000', '--clip', 'random-tiny'];
+  for (const device of ['h100', at('unknown.json')]) {
+    const { code, out, err } = await zeroseg(...args, '--ranks', '3', '--device', device);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain("The paper's batch of 4096 cannot be shared by 3 ranks.");
+  }
+  const refused = await zeroseg(...args, '--ranks', '5');
+  expect([refused.code, refused.err]).toEqual([
+    2,
+    'zeroseg: plan: --ranks 5: a batch of 96 images cannot be shared evenly; choose a divisor of it\n',
+  ]);
+});
+
+test('a micro-batch that was chosen and takes more than the device has is named', async () => {
+  const { code, err } = await zeroseg(
+    ...['plan', '--config', 'tiny', '--images', '1000', '--clip', 'random-tiny', '--micro', '32'],
+    ...['--device', 'M3 Max', '--gpu-memory', '0.05'],
+  );
+  expect(code).toBe(0);
+  expect(err).toMatch(
+    /micro-batches of 32 take 1\d\d\.\d MB, more than Apple M3 Max, 40 cores has to spare of 50\.0 MB/,
+  );
 });

@@ -21,7 +21,7 @@ import { memoryFileSystem } from '../../../src/zeroseg/storage/index.ts';
 import { TrainingRun } from '../../../src/zeroseg/training/run.ts';
 import { copyForCheckpoint } from '../../../src/zeroseg/training/run-checkpoint.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
-import { benchmarkOf } from '../../support/benchmark.ts';
+import { benchmarkOf, madeUpRates as rates } from '../../support/benchmark.ts';
 import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 
@@ -191,23 +191,14 @@ test('hours of a device by name are FLOP by its rate and its launches, and say w
 });
 
 test('a device has one name, however it is written', () => {
-  const names = ['RTX 4090', '4090', 'rtx4090', 'M3 Max', 'm3max', 'H100', 'h200'].map(
+  const names = ['RTX 4090', '4090', 'rtx4090', 'M3 Max', 'm3max', 'H100', 'h200', 'RTX M3', './h100'].map(
     (name) => namedDevice(name)?.name,
   );
   expect(names).toEqual([
     ...['NVIDIA RTX 4090', 'NVIDIA RTX 4090', 'NVIDIA RTX 4090', 'Apple M3 Max, 40 cores', 'Apple M3 Max, 40 cores'],
-    ...['NVIDIA H100 SXM', undefined],
+    ...['NVIDIA H100 SXM', undefined, undefined, undefined],
   ]);
 });
-
-const rates = {
-  products: 2e-11,
-  smallProducts: 4e-11,
-  attention: 5e-11,
-  optimizer: 1e-10,
-  other: 3e-10,
-  launches: 2e-5,
-};
 
 test('a benchmark tells what each kind of work takes, and a plan is the sum of it', async () => {
   const file = join(base, 'bench.json');

@@ -7,6 +7,7 @@ import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { mlp } from '../../../src/kernels/matmul/mlp.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Launch, Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { fusedLaunchesOf } from '../../../src/tensor/run/launches.ts';
@@ -111,6 +112,33 @@ describe('on a GPU, products that do not wait for each other run side by side', 
       // Nine weights' parts, whose inner axis is that of the rows, are added up by one launch.
       expect(named(launches, /parts of all$/)).toHaveLength(rows === 600 ? 1 : 0);
       expect(named(launches, /parts$/)).toHaveLength(0);
+    }
+  });
+
+  it('parts that are added up together end where each weight and bias has its gradient', async () => {
+    gpuForm();
+    const make = variables(0.2);
+    const x = make(1100, 28).t;
+    const layers = Array.from({ length: 9 }, () => ({ weight: make(28, 28), bias: make(28) }));
+    const all = layers.flatMap((layer, i) =>
+      Object.entries(layer).map(([name, one]) => ({ name: `${i}.${name}`, one })),
+    );
+    const optimizer = new SGD(
+      device.current,
+      all.map(({ name, one }) => [name, one.t]),
+    );
+    onTestFinished(() => optimizer.dispose());
+    const loss = () => mean(square(layers.reduce((y, { weight, bias }) => linear(y, weight.t, { bias: bias.t }), x)));
+    const byThemselves = await readAll(gradients(loss(), optimizer.parameters));
+    using train = await step(device.current, { hyper: [optimizer.hyperparameterCount] }, ({ hyper }) => {
+      return optimizer.update(gradients(loss(), optimizer.parameters), hyper).norm;
+    });
+    expect(named(train.launches, /parts of all$/)).toHaveLength(1);
+    train({ hyper: optimizer.hyperparameters(1, 1) });
+    const after = await readAll(all.map(({ one }) => one.t));
+    for (const [k, { name, one }] of all.entries()) {
+      const moved = one.values.map((before, i) => before - (after[k]?.[i] as number));
+      close(moved, Float64Array.from(byThemselves[k] as Float32Array), 1e-4, name);
     }
   });
 
