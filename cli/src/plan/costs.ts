@@ -166,12 +166,18 @@ export async function largestMicro(
   const share = settings.batch / ranks;
   const sizes = Array.from({ length: Math.min(ENOUGH, share) }, (_, i) => i + 1).filter((micro) => share % micro === 0);
   const costOf = (micro: number) => trainingCost(facts, { ...planned, settings: { ...settings, micro } });
-  const more = sizes.find((micro) => micro > 1);
   const one = await costOf(1);
+  if (!fits(one, memory)) {
+    throw new OutOfMemoryError(
+      `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
+      filled(one),
+    );
+  }
+  const more = sizes.find((micro) => micro > 1);
   // An image more takes the same again, nearly: so much fits, and then it is looked at.
   const slope = more ? ((await costOf(more)).step - one.step) / (more - 1) : 0;
-  for (const micro of sizes.toReversed()) {
-    if (micro > 1 && filled(one) + (micro - 1) * slope > 1.02 * FILLED * memory) continue;
+  for (const micro of sizes.filter((micro) => micro > 1).toReversed()) {
+    if (filled(one) + (micro - 1) * slope > 1.02 * FILLED * memory) continue;
     try {
       const cost = await costOf(micro);
       if (fits(cost, memory)) return { micro, cost };
@@ -179,10 +185,7 @@ export async function largestMicro(
       if (!(error instanceof OutOfMemoryError)) throw error;
     }
   }
-  throw new OutOfMemoryError(
-    `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
-    filled(one),
-  );
+  return { micro: 1, cost: one };
 }
 
 /** Bytes that a training fills at most: while a checkpoint is copied. */

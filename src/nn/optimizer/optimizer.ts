@@ -202,7 +202,7 @@ export function ruleNumbers<N extends string>(
   checkOptions(rule, options, [...Object.keys(defaults), ...others, ...common]);
   const numbers: Record<N, number> = { ...defaults };
   for (const name in defaults) {
-    const value = options[name] ?? defaults[name];
+    const value = options[name] === undefined ? defaults[name] : options[name];
     const isFraction = fractions.includes(name);
     if (!(Number.isFinite(value) && value >= 0 && (!isFraction || value < 1))) {
       const range = isFraction ? 'at least 0 and below 1' : 'a finite number, 0 or more';

@@ -4,6 +4,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { photos } from '@zeroseg/pretrained';
 import { beforeAll, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
+import { openStart } from '../../../cli/src/studies/demo-training.ts';
+import type { Device } from '../../../src/gpu/device.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import type { LiveScore } from '../../../src/zeroseg/demo/live-scores.ts';
 import { scenesConfig } from '../../../src/zeroseg/model/config.ts';
@@ -25,6 +27,18 @@ const demo = (...more: string[]) =>
 beforeAll(async () => {
   const model = new ZeroSeg(newWeights(device.current, 1), { ...scenesConfig, clip_dim: 64 });
   await writeFileAtomic(student, await modelFile(model, { step: 7, teacher: '' }));
+});
+
+test('a student begins with what its device has time for, and its teacher has', async () => {
+  const gpu = Object.create(device.current, { isSoftware: { value: false } }) as Device;
+  const kindOf = async (clip: string, device: Device) => (await (await openStart(undefined, clip, 1))(device)).kind;
+  expect(device.current.isSoftware).toBe(true);
+  expect(await kindOf('built-in', device.current)).toBe('names');
+  expect(await kindOf('built-in', gpu)).toBe('teacher');
+  // These have no teacher's file, which is known before a folder is emptied.
+  expect(await kindOf('random-tiny', gpu)).toBe('names');
+  expect(await kindOf(base, gpu)).toBe('names');
+  await expect(openStart('teacher', base, 1)).rejects.toThrow('teacher.safetensors');
 });
 
 test('a folder that holds no demo is refused', async () => {

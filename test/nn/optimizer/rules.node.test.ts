@@ -303,6 +303,9 @@ describe('optimizers', () => {
     expect(() => new Lion(device.current, named(), { weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: Lion: weightDecay must be a finite number, 0 or more; it is -1]`,
     );
+    expect(() => new SGD(device.current, named(), { momentum: null as never })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: SGD: momentum must be a finite number, 0 or more; it is null]`,
+    );
     expect(() => new RMSProp(device.current, named(), { alpha: Number.NaN })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: RMSProp: alpha must be at least 0 and below 1; it is NaN]`,
     );
