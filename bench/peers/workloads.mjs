@@ -56,6 +56,9 @@ export const workloads = [
   workload('transpose 1024²', 'transpose', { x: [1024, 1024] }, equal, ({ x }) => ({
     y: reference.transpose(x, 1024, 1024),
   })),
+  workload('three small ops and a read [64]', 'eager', { a: [64], b: [64] }, { least: 4, aim: 8 }, ({ a, b }) => ({
+    y: wide(a).map((value, i) => Math.max(0, value * b[i] + value)),
+  })),
   attention('attention forward', 'attention', ['q', 'k', 'v']),
   attention('attention forward + backward', 'attentionBackward', ['q', 'k', 'v', 'dy']),
   block('ViT block forward', 'block', twice, (x, weights) => [

@@ -17,6 +17,7 @@ async function prepare(jax, { kind, shapes, sizes }, inputs) {
   const arrays = {};
   for (const [name, shape] of Object.entries(shapes)) arrays[name] = np.array(inputs[name]).reshape(shape);
   await jax.blockUntilReady(arrays);
+  if (kind === 'eager') return prepareEager(jax, arrays);
   const run = kind.startsWith('block') ? ofBlock(jax, kind, sizes, arrays) : ofOperation(jax, kind, arrays);
   return {
     run,
@@ -30,6 +31,18 @@ async function prepare(jax, { kind, shapes, sizes }, inputs) {
     free: (results) => {
       for (const [name, array] of Object.entries(results)) if (!name.startsWith('new ')) tree.dispose(array);
     },
+  };
+}
+
+/** Without `jit`, as one tries things out. */
+function prepareEager({ nn }, { a, b }) {
+  return {
+    run: () => ({ y: nn.relu(a.ref.mul(b.ref).add(a.ref)) }),
+    wait: async (results) => {
+      results.y = await results.y.data();
+    },
+    read: async (results) => results,
+    free: () => {},
   };
 }
 

@@ -15,6 +15,7 @@ export async function open() {
 async function prepare(tf, backend, { kind, shapes, sizes }, inputs) {
   const tensors = {};
   for (const [name, shape] of Object.entries(shapes)) tensors[name] = tf.tensor(inputs[name], shape);
+  if (kind === 'eager') return prepareEager(tf, tensors);
   const run = kind.startsWith('block') ? ofBlock(tf, kind, sizes, tensors) : () => bodies[kind](tf, tensors);
   return {
     run: () => {
@@ -32,6 +33,20 @@ async function prepare(tf, backend, { kind, shapes, sizes }, inputs) {
     free: (results) => {
       for (const tensor of Object.values(results)) if (!(tensor instanceof tf.Variable)) tensor.dispose();
     },
+  };
+}
+
+/** As one tries things out: a read sends off what was dispatched. */
+function prepareEager(tf, { a, b }) {
+  return {
+    run: () => ({ y: tf.tidy(() => tf.relu(tf.add(tf.mul(a, b), a))) }),
+    wait: async (results) => {
+      const { y } = results;
+      results.y = await y.data();
+      y.dispose();
+    },
+    read: async (results) => results,
+    free: () => {},
   };
 }
 

@@ -16,6 +16,7 @@ async function prepare(zeroseg, device, { kind, shapes, sizes }, inputs) {
   const given = (name) => zeroseg.variable(device, shapes[name], inputs[name]);
   if (kind.startsWith('block')) return prepareBlock(zeroseg, device, kind, sizes, given('x'), { inputs, shapes });
   const tensors = Object.fromEntries(Object.keys(shapes).map((name) => [name, given(name)]));
+  if (kind === 'eager') return prepareEager(zeroseg, tensors);
   const replay = await step(device, {}, () => bodies[kind](zeroseg, tensors));
   return {
     run: () => replay({}),
@@ -23,6 +24,18 @@ async function prepare(zeroseg, device, { kind, shapes, sizes }, inputs) {
       const values = await readAll(Object.values(results));
       return Object.fromEntries(Object.keys(results).map((name, i) => [name, values[i]]));
     },
+    free: () => {},
+  };
+}
+
+/** Without a step, as one tries things out. */
+function prepareEager({ add, mul, read, relu }, { a, b }) {
+  return {
+    run: () => ({ y: relu(add(mul(a, b), a)) }),
+    wait: async (results) => {
+      results.y = await read(results.y);
+    },
+    read: async (results) => results,
     free: () => {},
   };
 }

@@ -38,12 +38,13 @@ describe('measuring', () => {
   });
 
   test('twice the work takes longer, and its launches and bytes are told', async () => {
-    const meter = new Meter(device.current, 3);
+    const meter = new Meter(device.current, 9);
     const [small, large] = await lending(device.current, async (lend) => {
       const [x, y] = [lend([2 ** 12]), lend([2 ** 21])];
       return [await meter.measure(() => scale(x, 2)), await meter.measure(() => scale(y, 2))] as const;
     });
-    expect(large.ms).toBeGreaterThan(small.ms);
+    // The least of both: another page may have the GPU meanwhile.
+    expect(large.least.ms).toBeGreaterThan(small.least.ms);
     expect([small.dispatches, small.bytes, large.bytes]).toEqual([1, 4 * 2 ** 12, 4 * 2 ** 21]);
   });
 
