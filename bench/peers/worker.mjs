@@ -18,8 +18,10 @@ const actions = {
     countCalls(globals);
     if (name !== 'zeroseg') {
       const { provide } = await import('../../dist/gpu/platform/provider.node.js');
-      const { owner } = await provide(adapter ? { adapter } : {});
-      const value = { gpu: owner, userAgent: 'Node', platform: 'Node', language: 'en', hardwareConcurrency: 1 };
+      // An adapter gives one device, and libraries ask more than once.
+      const requestAdapter = async () => (await provide(adapter ? { adapter } : {})).adapter;
+      const gpu = { requestAdapter, wgslLanguageFeatures: new Set() };
+      const value = { gpu, userAgent: 'Node', platform: 'Node', language: 'en', hardwareConcurrency: 1 };
       Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
     }
     const { open } = await import(`./libraries/${name}.mjs`);

@@ -56,7 +56,7 @@ export const workloads = [
   workload('transpose 1024²', 'transpose', { x: [1024, 1024] }, equal, ({ x }) => ({
     y: reference.transpose(x, 1024, 1024),
   })),
-  workload('three small ops and a read [64]', 'eager', { a: [64], b: [64] }, { least: 4, aim: 8 }, ({ a, b }) => ({
+  workload('three small ops and a read [64]', 'eager', { a: [64], b: [64] }, { least: 1, aim: 2 }, ({ a, b }) => ({
     y: wide(a).map((value, i) => Math.max(0, value * b[i] + value)),
   })),
   attention('attention forward', 'attention', ['q', 'k', 'v']),
