@@ -134,8 +134,10 @@ async function plan(context: Context, options: PlanArguments, command: Command):
     const columns = isPaper || !published ? [found] : [found, published];
     const head = ['', 'this run', "the paper's run"].slice(0, 1 + columns.length);
     for (const line of table(head, rowsOf(columns, device))) terminal.out(line);
-    if (!isShared) terminal.out(`\nThe paper's batch of ${paper.settings.batch} cannot be shared by ${ranks} ranks.`);
-    else if (!published) terminal.out("\nThe paper's run does not fit the memory of this device.");
+    const missing = isShared
+      ? "The paper's run does not fit the memory of this device."
+      : `The paper's batch of ${paper.settings.batch} cannot be shared by ${ranks} ranks.`;
+    if (!published) for (const line of ['', missing]) terminal.out(line);
   }
   const { training: cost } = found.memory;
   if (device.memory !== undefined && !fits(cost, device.memory)) {

@@ -63,7 +63,7 @@ test("where the paper's run does not fit, it is said, and the other is planned",
     ...['--device', 'M3 Max', '--gpu-memory', '1'],
   );
   expect(code).toBe(0);
-  expect(out).toContain("The paper's run does not fit the memory of this device.");
+  expect(out).toContain("\n\nThe paper's run does not fit the memory of this device.");
   expect(out).toMatch(/^micro-batch +32$/m);
 });
 
@@ -73,7 +73,7 @@ test('ranks that cannot share the batch of the paper have a plan of their own, w
   for (const device of ['h100', at('unknown.json')]) {
     const { code, out, err } = await zeroseg(...args, '--ranks', '3', '--device', device);
     expect([code, err]).toEqual([0, '']);
-    expect(out).toContain("The paper's batch of 4096 cannot be shared by 3 ranks.");
+    expect(out).toContain("\n\nThe paper's batch of 4096 cannot be shared by 3 ranks.");
   }
   const refused = await zeroseg(...args, '--ranks', '5');
   expect([refused.code, refused.err]).toEqual([
