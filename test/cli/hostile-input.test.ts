@@ -112,7 +112,7 @@ import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import { vitConfig } from '../../src/zeroseg/vit/load-vit.ts';
 import { openStudy, Sitting, STUDY_FORMAT, studyFile } from '../../src/zeroseg/votes/index.ts';
-import { benchmarkOf } from '../support/benchmark.ts';
+import { benchmarkOf, madeUpRates } from '../support/benchmark.ts';
 import {
   damagedBytes,
   damagedJson,
@@ -547,15 +547,7 @@ parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'
 const curve = { meanIou: backgroundThresholds.map(() => 0.5), objects: 0.25 };
 parser('parseBackgroundScore', damagedJson({ score: curve }), (found) => parseBackgroundScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
-const rates = {
-  products: 2e-11,
-  smallProducts: 4e-11,
-  attention: 5e-11,
-  optimizer: 1e-10,
-  other: 3e-10,
-  launches: 2e-5,
-};
-parser('measuredDevice', damagedJson(benchmarkOf(rates)), async (found) => {
+parser('measuredDevice', damagedJson(benchmarkOf(madeUpRates)), async (found) => {
   await put('bench.json', found);
   await measuredDevice(at('bench.json'));
 });
