@@ -1,6 +1,7 @@
-// Loaded on demand: imports no values (see `tensor/run/on-demand.ts`).
+// Loaded on demand: imports no values of other scripts (see `tensor/run/on-demand.ts`).
 import type { Binding, Kernel, Piece, Scalar } from '../../gpu/index.ts';
 import type { Launch, Tensor } from '../../tensor/graph/index.ts';
+import { overlap } from './split-sums.ts';
 
 /** How far behind a launch another is looked for: in the backward of an MLP two products lie between a pair. */
 const REACH = 8;
@@ -43,16 +44,14 @@ export async function putSideBySide(
 /** Whether launches must keep their order: one writes what the other uses. */
 function areBound(a: Launch, b: Launch): boolean {
   return a.tensors.some((x, i) =>
-    b.tensors.some((y, k) => (isWritten(a, i) || isWritten(b, k)) && x.size > 0 && y.size > 0 && overlap(x, y)),
+    b.tensors.some(
+      (y, k) => (isWritten(a, i) || isWritten(b, k)) && x.size > 0 && y.size > 0 && overlap(x.storage, y.storage),
+    ),
   );
 }
 
 function isWritten({ kernel }: Launch, i: number): boolean {
   return kernel.bindings[i]?.access !== 'read';
-}
-
-function overlap({ storage: a }: Tensor, { storage: b }: Tensor): boolean {
-  return a.root === b.root && a.rootOffset < b.rootOffset + b.bytes && b.rootOffset < a.rootOffset + a.bytes;
 }
 
 /** A product as one of two, in WGSL whose names are its own. */

@@ -82,7 +82,8 @@ function waiting(
   return { at, launch, madeAt, until: until ?? launches.length, sums: made };
 }
 
-function overlap(a: Storage, b: Storage): boolean {
+/** Whether two storages have bytes in common. */
+export function overlap(a: Storage, b: Storage): boolean {
   return a.root === b.root && a.rootOffset < b.rootOffset + b.bytes && b.rootOffset < a.rootOffset + a.bytes;
 }
 
