@@ -20,7 +20,7 @@ import {
   type RegionFeatures,
   readCache,
 } from '@zeroseg/core/zeroseg';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { openPhotos, squareCodecs } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { adapterOf, bindingNote, type Launched, launchedBy } from '../mpi/index.ts';
@@ -76,11 +76,13 @@ export function cacheCommand(context: Context): Command {
       'CLIP or SigLIP: a folder, a file of weights, built-in, random-tiny or random-vit-l-14',
     )
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
-    .option(
-      '--grids <list>',
-      'views: the whole square, its quarters, ninths, ...; a grid k that is no whole number has overlapping cells of 1/k of the side',
-      parseGrids,
-      [1, 2, 3, 4],
+    .addOption(
+      new Option(
+        '--grids <list>',
+        'views: the whole square, its quarters, ninths, ...; a grid k that is no whole number has overlapping cells of 1/k of the side',
+      )
+        .argParser(parseGrids)
+        .default([1, 2, 3, 4], '1,2,3,4'),
     )
     .option(
       '--view-source <kind>',
