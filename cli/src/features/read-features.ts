@@ -3,6 +3,7 @@ import { type CacheReader, FileError, readCache } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem } from '../files/index.ts';
 import { decodePhoto } from '../photos/index.ts';
 import { openPhotos } from './photo-source.ts';
+import { SquareThreads } from './square-threads.ts';
 
 /**
  * Opens a feature cache for training, whatever its squares are kept as; `photos` is where those are that they are cut from, if it keeps none.
@@ -22,5 +23,14 @@ export async function readFeatures(folder: string, photos?: string): Promise<Cac
     if (!file) throw new FileError('readPhoto', `${photos}/${path}`, 'this photo of the cache is not there');
     return file.bytes();
   };
-  return readCache(nodeFileSystem(folder), {}, { decode: source.decode, photo });
+  const threads = new SquareThreads();
+  return readCache(
+    nodeFileSystem(folder),
+    {},
+    {
+      ...{ decode: source.decode, photo },
+      cut: (read, path, side) => threads.cut(read, path, side),
+      close: () => threads.close(),
+    },
+  );
 }

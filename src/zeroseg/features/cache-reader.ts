@@ -18,6 +18,15 @@ export interface ReadOptions {
   readonly decode?: ((bytes: Uint8Array<ArrayBuffer>, name: string) => Promise<Image>) | undefined;
   /** A photo as it is encoded, by its path: squares that are not kept are cut from it. */
   readonly photo?: ((path: string) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+  /**
+   * Cuts the square of `side` pixels out of the photo that `read` gives: in threads, say. It may wait before it reads, so that not all photos
+   * of a batch are in memory at once. Default: {@link studentImage} of what `decode` makes of it.
+   */
+  readonly cut?:
+    | ((read: () => Promise<Uint8Array<ArrayBuffer>>, path: string, side: number) => Promise<Image>)
+    | undefined;
+  /** Called when the cache is closed: ends what these need. */
+  readonly close?: (() => Promise<void>) | undefined;
 }
 
 /** Rows of a folder, and what reads them. */
@@ -88,7 +97,7 @@ export class CacheReader {
     const squares = squaresOf(this.key);
     const { shards, shard, row, of } = this.#find(i);
     if (squares === 'raw') return { width: side, height: side, data: await shards.image(shard, row, of) };
-    const { decode, photo } = this.#options;
+    const { decode, photo, cut } = this.#options;
     const refuse = (reason: string): never => {
       throw new CacheError(`cache: ${this.folder}: ${reason}`);
     };
@@ -104,11 +113,12 @@ export class CacheReader {
       if (found.width === side && found.height === side) return found;
       return refuse(`the square of ${of.path} has ${found.width} x ${found.height} pixels, not ${side} x ${side}`);
     }
-    const bytes = await (photo as NonNullable<typeof photo>)(of.path);
-    if ((await hashPhoto(bytes)) !== of.hash) {
+    const read = async (): Promise<Uint8Array<ArrayBuffer>> => {
+      const bytes = await (photo as NonNullable<typeof photo>)(of.path);
+      if ((await hashPhoto(bytes)) === of.hash) return bytes;
       return refuse(`${of.path} has changed since its features were computed; run \`zeroseg cache\` again`);
-    }
-    return studentImage(await decode(bytes, of.path), side);
+    };
+    return cut ? cut(read, of.path, side) : studentImage(await decode(await read(), of.path), side);
   }
 
   /** The file that photo `i` is in, as a number that no other file of the cache has. */
@@ -140,6 +150,7 @@ export class CacheReader {
   }
 
   async close(): Promise<void> {
+    await this.#options.close?.();
     for (const { shards } of this.#parts) await shards.close();
   }
 }
