@@ -1,10 +1,12 @@
+import { ArgumentError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { add, addScalar, assign, cast, div, floatType, scale, sqrt, sub } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
-import { type Module, parameters } from './module.ts';
-import { affine, checkChannels, standardize } from './norms.ts';
+import { type Module, parameters, statistics } from './module.ts';
+import { affine, checkChannels, checkEps, standardize } from './norms.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
 export interface BatchNormOptions {
@@ -13,9 +15,6 @@ export interface BatchNormOptions {
   /** How much of the running statistics a step replaces. Default: 0.1. */
   readonly momentum?: number;
 }
-
-/** Variables that steps write and no optimizer does. */
-const statistics = /*#__PURE__*/ new WeakSet<Tensor>();
 
 /**
  * Batch normalisation (Ioffe & Szegedy, 2015), channels last: `y = (x − mean) / √(variance + eps) · weight + bias` for each channel of
@@ -31,7 +30,7 @@ const statistics = /*#__PURE__*/ new WeakSet<Tensor>();
  * ```
  *
  * `running_mean` and `running_var` are among `parameters(module)`, so that they are saved and loaded with it, under PyTorch's names;
- * {@link trainable} leaves them out. Not inside of `recompute`, which would move them twice.
+ * {@link trainable} leaves them out, and optimizers refuse them. Not inside of `recompute`, which would move them twice.
  */
 export class BatchNorm {
   readonly weight: Tensor;
@@ -41,8 +40,14 @@ export class BatchNorm {
   readonly eps: number;
   readonly momentum: number;
 
-  constructor(weights: Weights, channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+  constructor(weights: Weights, channels: number, options: BatchNormOptions = {}) {
     checkLayer('BatchNorm', weights, { channels });
+    checkOptions('BatchNorm', options, ['eps', 'momentum']);
+    const { eps = 1e-5, momentum = 0.1 } = options;
+    checkEps('BatchNorm', eps);
+    if (!(momentum >= 0 && momentum <= 1)) {
+      throw new ArgumentError(`BatchNorm: momentum must be from 0 to 1; it is ${momentum}`);
+    }
     this.weight = weights.parameter('weight', [channels], ones);
     this.bias = weights.parameter('bias', [channels], zeros);
     this.running_mean = weights.parameter('running_mean', [channels], zeros);

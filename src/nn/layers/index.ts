@@ -18,6 +18,7 @@ export {
   parameters,
   recordWith,
   replaceParameters,
+  statistics,
   withParameters,
 } from './module.ts';
 export {

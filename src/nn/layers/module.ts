@@ -16,6 +16,9 @@ export function parameter(device: Device, shape: Shape, values: HostValues): Ten
   return variable(device, shape, values, 'f32');
 }
 
+/** Variables among the parameters that steps write and no optimizer does: running statistics. */
+export const statistics: WeakSet<Tensor> = /*#__PURE__*/ new WeakSet();
+
 /**
  * All parameters of a module with their names: the path of fields, indices and keys of maps that leads to each, such as
  * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields; one that is held in several places has the name of the first.

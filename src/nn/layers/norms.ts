@@ -1,8 +1,9 @@
+import { ArgumentError } from '../../gpu/index.ts';
 import { mean } from '../../kernels/axis/index.ts';
 import { add, addScalar, cast, div, floatType, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -20,6 +21,7 @@ export class RMSNorm {
 
   constructor(weights: Weights, dim: number, eps: number = 2 ** -23) {
     checkLayer('RMSNorm', weights, { dim });
+    checkEps('RMSNorm', eps);
     this.weight = weights.parameter('weight', [dim], ones);
     this.eps = eps;
   }
@@ -50,6 +52,7 @@ export class GroupNorm {
 
   constructor(weights: Weights, groups: number, channels: number, eps = 1e-5) {
     checkLayer('GroupNorm', weights, { groups, channels });
+    checkEps('GroupNorm', eps);
     if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) {
       throw new ShapeError('GroupNorm', `${channels} channels do not divide into ${groups} groups`);
     }
@@ -69,6 +72,12 @@ export class GroupNorm {
     const { y } = standardize(reshape(cast(x, 'f32'), grouped), [1, 3], this.eps);
     return affine(reshape(y, x.shape), this.weight, this.bias, floatType(x));
   }
+}
+
+/** @throws ArgumentError unless what is added to a variance is a number, as options in its place are not. */
+export function checkEps(layer: string, eps: unknown): void {
+  if (typeof eps === 'number' && eps >= 0) return;
+  throw new ArgumentError(`${layer}: eps must be a number, 0 or more; it is ${describe(eps)}`);
 }
 
 /** `x` with mean 0 and (biased) variance 1 along axes, which both keep with size 1. */

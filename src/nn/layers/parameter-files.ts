@@ -1,9 +1,10 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll } from '../../tensor/run/index.ts';
-import { type Shape, sameShape } from '../../tensor/values/index.ts';
+import { type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import { type WeightTensor, type WritableTensor, writeSafetensors } from '../safetensors/index.ts';
 import type { Module } from './module.ts';
-import { namedTensors, readParameters } from './weights.ts';
+import { checkStored, namedTensors, readParameters } from './weights.ts';
 
 export interface SaveOptions {
   /** What floats are in the file. Default: F32. Others are I32, U32 and BOOL, as they are. */
@@ -22,13 +23,21 @@ export interface SaveOptions {
  * const state = await saveParameters(optimizer.state());
  * ```
  *
- * @throws CheckpointError where a finite float is too large for F16.
+ * @throws CheckpointError where a finite float is too large for F16; StepError when there are no parameters.
  */
 export async function saveParameters(
   module: Module | ReadonlyMap<string, Tensor>,
-  { dtype = 'F32', metadata, name = 'parameters' }: SaveOptions = {},
+  options: SaveOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkOptions('saveParameters', options, ['dtype', 'metadata', 'name']);
+  const { dtype = 'F32', metadata, name = 'parameters' } = options;
   const named = [...namedTensors(module)];
+  // The state of an optimizer may have none.
+  if (named.length === 0 && !(module instanceof Map)) {
+    throw new StepError(
+      'saveParameters: there are no parameters to save; parameters(model) finds variables in fields, arrays and maps',
+    );
+  }
   const values = await readAll(named.map(([, t]) => t));
   const written = named.map(([name, { shape }], i): [string, WritableTensor] => {
     const data = values[i];
@@ -69,6 +78,7 @@ export async function loadMatching(
   file: string,
   names: (name: string) => string = (name) => name,
 ): Promise<LoadReport> {
+  checkStored('loadMatching', stored, file);
   const named = namedTensors(module);
   const fitting = new Map<string, Tensor>();
   const missing: string[] = [];

@@ -1,8 +1,10 @@
+import { ArgumentError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { add, mul, sigmoid, sub, tanh } from '../../kernels/elementwise/index.ts';
 import { concat, permute, reshape, slice, split } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import { fill, scan, type Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { describe, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { uniform } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -32,14 +34,14 @@ abstract class Recurrent {
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
 
-  constructor(
-    weights: Weights,
-    inputs: number,
-    hidden: number,
-    gates: number,
-    { layers = 1, bias = true, batchFirst = false, bidirectional = false }: RecurrentOptions,
-  ) {
-    checkLayer(gates === 3 ? 'GRU' : 'LSTM', weights, { inputs, hidden, layers });
+  constructor(weights: Weights, inputs: number, hidden: number, gates: number, options: RecurrentOptions) {
+    const op = gates === 3 ? 'GRU' : 'LSTM';
+    checkLayer(op, weights, { inputs, hidden });
+    checkOptions(op, options, ['layers', 'bias', 'batchFirst', 'bidirectional']);
+    const { layers = 1, bias = true, batchFirst = false, bidirectional = false } = options;
+    if (!(Number.isInteger(layers) && layers > 0)) {
+      throw new ArgumentError(`${op}: layers must be a whole number above 0; it is ${describe(layers)}`);
+    }
     this.hidden = hidden;
     this.layers = layers;
     this.batchFirst = batchFirst;

@@ -1,5 +1,6 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { checkDevice, Tensor, variable, write } from '../../tensor/graph/index.ts';
+import { checkNumber } from '../../kernels/axis/index.ts';
+import { checkDevice, free, Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { describe, formatShape, isFloat, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import {
   CheckpointError,
@@ -16,6 +17,8 @@ import { random } from './random.ts';
 /** Where a module under construction gets its weights from; `in` descends by one field. */
 export interface Weights {
   readonly device: Device;
+  /** Of new weights: what they are drawn by. */
+  readonly seed?: number | undefined;
   /** The weight called `name` here: `init` is used where weights are new. */
   parameter(name: string, shape: Shape, init: Initializer): Tensor;
   in(name: string | number): Weights;
@@ -54,12 +57,13 @@ type Give = (name: string, shape: Shape, init: Initializer) => Tensor;
 type Build = <M extends Module>(make: () => M) => Promise<M>;
 
 /** Weights below a path; `give` is called with full names. */
-function weightsBelow(path: string, device: Device, give: Give, build: Build): Weights {
+function weightsBelow(path: string, device: Device, give: Give, build: Build, seed?: number): Weights {
   const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
   const weights: Weights = {
     device,
+    seed,
     parameter: (name, shape, init) => give(full(name), shape, init),
-    in: (name) => weightsBelow(full(name), device, give, build),
+    in: (name) => weightsBelow(full(name), device, give, build, seed),
     build: (make) => build(() => make(weights)),
   };
   return weights;
@@ -133,21 +137,57 @@ async function readWaiting(device: Device, waiting: readonly Waiting[]): Promise
  * const { tensors } = await openWeights(source, 'linear.safetensors');
  * const layer = await buildModule(storedWeights(device, tensors, 'linear.safetensors'), (w) => new Linear(w, 8, 4));
  * ```
+ *
+ * @throws ArgumentError where new weights are asked for by names other than those under which the module would be saved.
  */
-export function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
-  return weights.build(make);
+export async function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+  // Those of files may have names of their own, and another module that is a part of this one has had its check.
+  if (weights.seed === undefined) return weights.build(make);
+  const asked = new Map<Tensor, string>();
+  const module = await weights.build((own) => make(noting(own, asked, '')));
+  for (const [path, t] of parameters(module)) {
+    const name = asked.get(t) ?? path;
+    // A part of a model that is held elsewhere, or a model within an object, has a path before the one or the other.
+    if (`.${name}`.endsWith(`.${path}`) || `.${path}`.endsWith(`.${name}`)) continue;
+    for (const own of asked.keys()) free(own);
+    throw new ArgumentError(
+      `buildModule: '${name}' would be saved as '${path}', and not be found again; name the field and weights.in(…) alike`,
+    );
+  }
+  return module;
+}
+
+/** Weights that write down by what names, below where they begin, they are asked for. */
+function noting(weights: Weights, asked: Map<Tensor, string>, before: string): Weights {
+  return {
+    ...weights,
+    parameter: (name, shape, init) => {
+      const given = weights.parameter(name, shape, init);
+      asked.set(given, before + name);
+      return given;
+    },
+    in: (name) => noting(weights.in(name), asked, `${before}${name}.`),
+  };
 }
 
 /**
  * New weights: every parameter has a generator of its own, made of the seed and its name.
  *
- * @throws StepError without a device.
+ * @throws StepError without a device; ShapeError without a seed; ArgumentError where a name is asked for twice.
  */
 export function newWeights(device: Device, seed: number): Weights {
   checkDevice('newWeights', device);
+  checkNumber('newWeights', 'seed', seed);
   // Not by weightsFrom: what reads files would come along.
-  const give: Give = (name, shape, init) => parameter(device, shape, init(shape, random(seed, name)));
-  return weightsBelow('', device, give, async (make) => make());
+  const given = new Set<string>();
+  const give: Give = (name, shape, init) => {
+    if (given.has(name)) {
+      throw new ArgumentError(`newWeights: '${name}' is asked for twice; give each layer its own, as weights.in('a')`);
+    }
+    given.add(name);
+    return parameter(device, shape, init(shape, random(seed, name)));
+  };
+  return weightsBelow('', device, give, async (make) => make(), seed);
 }
 
 /**
@@ -173,7 +213,7 @@ export function sharedWeights(device: Device, module: Module): Weights {
  * Weights of a checkpoint, by name. `names` translates ours into the checkpoint's; a list of names is joined along the
  * first axis (q, k and v into qkv).
  *
- * @throws CheckpointError when a tensor is missing or has another shape.
+ * @throws CheckpointError when a tensor is missing or has another shape; ArgumentError for what is no map of tensors.
  */
 export function storedWeights(
   device: Device,
@@ -181,6 +221,7 @@ export function storedWeights(
   file: string,
   names: (name: string) => string | readonly string[] = (name) => name,
 ): Weights {
+  checkStored('storedWeights', stored, file);
   return weightsFrom(device, (name, shape) => {
     const theirs = names(name);
     const list = typeof theirs === 'string' ? [theirs] : theirs;
@@ -211,7 +252,24 @@ function find<T extends WeightTensor>(stored: ReadonlyMap<string, T>, file: stri
   return found;
 }
 
-/** Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. */
+/** @throws ArgumentError unless tensors by name come second, and the name of their file third. */
+export function checkStored(op: string, stored: unknown, file: unknown): void {
+  if (typeof (stored as Partial<ReadonlyMap<string, unknown>> | undefined)?.get !== 'function') {
+    throw new ArgumentError(
+      `${op}: a file's tensors come second, as readSafetensors(bytes).tensors gives them; got ${describe(stored)}`,
+    );
+  }
+  if (typeof file === 'string') return;
+  throw new ArgumentError(`${op}: the name of the file comes third, for messages; got ${describe(file)}`);
+}
+
+/**
+ * Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. A module is loaded
+ * as a whole: a tensor of the file for which it has no parameter is an error (but `num_batches_tracked` of PyTorch's batch norms). Named
+ * tensors are a choice: a file may hold more.
+ *
+ * @throws CheckpointError when a tensor is missing, is one too many, or has another shape; ArgumentError for what is no map of tensors.
+ */
 export function loadParameters(
   module: Module | ReadonlyMap<string, Tensor>,
   stored: ReadonlyMap<string, StoredTensor>,
@@ -255,9 +313,22 @@ function targetsOf<T extends WeightTensor>(
   file: string,
   names: (name: string) => string,
 ): (readonly [target: Tensor, found: T])[] {
+  checkStored('loadParameters', stored, file);
   const named = namedTensors(module);
   if (named.size === 0)
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
+  if (named !== module) {
+    const asked = new Set([...named.keys()].map(names));
+    const others = [...stored.keys()].filter((name) => !asked.has(name) && !name.endsWith('num_batches_tracked'));
+    if (others.length > 0) {
+      const some = others.slice(0, 3).map((name) => `'${name}'`);
+      const all = some.length < others.length ? [...some, `${others.length - some.length} more`] : some;
+      throw new CheckpointError(
+        file,
+        `has tensors that the module does not: ${all.join(', ')}; loadMatching leaves them`,
+      );
+    }
+  }
   return [...named].map(([name, t]) => [t, find(stored, file, names(name), t.shape)] as const);
 }
 

@@ -16,6 +16,7 @@ import {
   writeInto,
 } from '../../tensor/graph/index.ts';
 import { bytesPerElement, describe, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
+import { statistics } from '../layers/index.ts';
 /** Where a parameter lies: `offset` bytes from the start of a flat buffer. */
 export interface FlatParameter {
   readonly name: string;
@@ -136,6 +137,9 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
   seen.set(storage, name);
   if (storage.kind !== 'variable' || tensor.dtype !== 'f32') {
     throw new StepError(`optimizer: '${name}' is no parameter; make it with parameter() or variable()`);
+  }
+  if (statistics.has(tensor)) {
+    throw new StepError(`optimizer: '${name}' is a running statistic, which no gradient moves; give trainable(model)`);
   }
   if (storage.parent) throw new StepError(`optimizer: '${name}' has an optimizer already; a parameter has one`);
   if (!storage.memory) throw new StepError(`optimizer: the memory of '${name}' was freed`);

@@ -20,10 +20,12 @@ import { Mlp, TokenMlp } from '../../../src/nn/layers/mlp.ts';
 import { parameters, replaceParameters } from '../../../src/nn/layers/module.ts';
 import { MultiHeadAttention } from '../../../src/nn/layers/multi-head-attention.ts';
 import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { saveParameters } from '../../../src/nn/layers/parameter-files.ts';
 import { PatchEmbed } from '../../../src/nn/layers/patch-embed.ts';
 import { GRU, LSTM } from '../../../src/nn/layers/recurrent.ts';
 import { Sequential } from '../../../src/nn/layers/sequential.ts';
-import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { buildModule, newWeights, storedWeights } from '../../../src/nn/layers/weights.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
@@ -296,7 +298,7 @@ it('layers say which argument is missing, and where it comes from', () => {
     [GroupNorm, 'channels', 2],
     [GRU, 'hidden', 3],
     [LayerNorm, 'dim'],
-    [LSTM, 'layers', 3, 4, { layers: -1 }],
+    [LSTM, 'hidden', 3],
     [Mlp, 'outputs', 2, 3],
     [MultiHeadAttention, 'heads', 8],
     [PatchEmbed, 'dim', { ...settings, dim: Number.NaN }],
@@ -311,8 +313,67 @@ it('layers say which argument is missing, and where it comes from', () => {
     expect(make(Layer, ...sizes), name).toThrow(`${name}: its weights come first`);
     expect(make(Layer, w, ...sizes), name).toThrow(`${name}: ${last} must be a whole number, 0 or more; it is `);
   }
+  expect(make(GRU, w, 3, 4, { layers: 0 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: GRU: layers must be a whole number above 0; it is the number 0]`,
+  );
   expect(make(KeyValueCache, { batch: 1, heads: 1, length: 1, width: 1 })).toThrow(/^KeyValueCache: /);
   expect(() => newWeights(1 as never, undefined as never)).toThrow(
     'newWeights: the device comes first, as openDevice() gives it; got the number 1',
   );
+  expect(() => newWeights(device.current, undefined as never)).toThrow(
+    'newWeights: seed must be a number; it is undefined',
+  );
+});
+
+it('layers refuse options that they do not have, and numbers in the place of options', () => {
+  const given: [Layer: unknown, last: readonly unknown[], message: string][] = [
+    [
+      GRU,
+      [{ numLayers: 2 }],
+      "GRU: options come by name: { layers, bias, batchFirst, bidirectional }; there is no 'numLayers'",
+    ],
+    [LSTM, [2], 'LSTM: options come by name: { layers, bias, batchFirst, bidirectional }; got the number 2'],
+    [BatchNorm, [{ affine: false }], "BatchNorm: options come by name: { eps, momentum }; there is no 'affine'"],
+    [BatchNorm, [0.1], 'BatchNorm: options come by name: { eps, momentum }; got the number 0.1'],
+    [BatchNorm, [{ momentum: 2 }], 'BatchNorm: momentum must be from 0 to 1; it is 2'],
+    [BatchNorm, [{ eps: '1e-5' }], "BatchNorm: eps must be a number, 0 or more; it is the string '1e-5'"],
+    [LayerNorm, [{ eps: 1e-6 }], 'LayerNorm: eps must be a number, 0 or more; it is an object'],
+    [RMSNorm, [-1], 'RMSNorm: eps must be a number, 0 or more; it is the number -1'],
+    [GroupNorm, [Number.NaN], 'GroupNorm: eps must be a number, 0 or more; it is the number NaN'],
+  ];
+  for (const [Layer, last, message] of given) {
+    const sizes = [GRU, LSTM, GroupNorm].includes(Layer as typeof GRU) ? [4, 4] : [4];
+    const make = () => new (Layer as new (...given: unknown[]) => object)(weights(), ...sizes, ...last);
+    expect(make).toThrow(message);
+  }
+});
+
+describe('new weights', () => {
+  it('are given once by each name', () => {
+    const w = weights();
+    new Linear(w, 3, 2);
+    expect(() => new Linear(w, 3, 2)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: newWeights: 'weight' is asked for twice; give each layer its own, as weights.in('a')]`,
+    );
+    expect([...parameters(new Linear(w.in('other'), 3, 2)).keys()]).toEqual(['weight', 'bias']);
+  });
+
+  it('are held by the names by which they are asked for', async () => {
+    await expect(
+      buildModule(weights(), (w) => ({ enc: new Linear(w.in('encoder'), 3, 2) })),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: buildModule: 'encoder.weight' would be saved as 'enc.weight', and not be found again; name the field and weights.in(…) alike]`,
+    );
+    await expect(
+      buildModule(weights().in('a'), (w) => new Sequential(relu, relu, new Linear(w.in(1), 3, 2))),
+    ).rejects.toThrow("buildModule: '1.weight' would be saved as '2.weight'");
+    const part = await buildModule(weights(), (w) => new Linear(w.in('body').in('head'), 3, 2));
+    const whole = await buildModule(weights(), (w) => ({ part, model: new Linear(w, 3, 2) }));
+    expect([...parameters(whole).keys()]).toEqual(['part.weight', 'part.bias', 'model.weight', 'model.bias']);
+    // Names of another's file are its own.
+    const { tensors } = readSafetensors(await saveParameters({ encoder: part }));
+    const from = storedWeights(device.current, tensors, 'encoder');
+    const read = await buildModule(from, (w) => ({ enc: new Linear(w.in('encoder'), 3, 2) }));
+    expect([...parameters(read).keys()]).toEqual(['enc.weight', 'enc.bias']);
+  });
 });

@@ -192,6 +192,11 @@ describe('BatchNorm', () => {
     ]);
     const optimizer = new SGD(device.current, trainable(model));
     expect(optimizer.flat.parameters.map(({ name }) => name)).toEqual(['norm.weight', 'norm.bias']);
+    expect(
+      () => new SGD(device.current, parameters({ norm: new BatchNorm(weights(), 4) })),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: 'norm.running_mean' is a running statistic, which no gradient moves; give trainable(model)]`,
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Linear } from '../../../src/nn/layers/linear.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { loadMatching, saveParameters } from '../../../src/nn/layers/parameter-files.ts';
-import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
+import { loadParameters, newWeights, storedWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { openWeights } from '../../../src/nn/safetensors/open-weights.ts';
@@ -87,6 +87,51 @@ describe('saveParameters', () => {
     const sgd = new SGD(device.current, parameters(model(1)));
     expect(readSafetensors(await saveParameters(sgd.state())).tensors.size).toBe(0);
   });
+});
+
+it('a module is loaded as a whole, what is named as far as it is named', async () => {
+  const [one, other] = [model(1), model(2)];
+  const bytes = await saveParameters({ ...one, a: model(3), b: model(4) });
+  const { tensors } = readSafetensors(bytes);
+  expect(() => loadParameters(other, tensors, 'both')).toThrowErrorMatchingInlineSnapshot(
+    `[CheckpointError: both: has tensors that the module does not: 'a.body.weight', 'a.body.bias', 'a.head.weight', 5 more; loadMatching leaves them]`,
+  );
+  expect(await valuesOf(other)).not.toEqual(await valuesOf(one));
+  loadParameters(parameters(other), tensors, 'both');
+  expect(await valuesOf(other)).toEqual(await valuesOf(one));
+  // PyTorch's batch norms count the batches.
+  const counted = new Map([...readSafetensors(await saveParameters(one)).tensors]);
+  counted.set('norm.num_batches_tracked', tensors.get('a.head.bias')!);
+  loadParameters(model(5), counted, 'counted');
+});
+
+it('what is no file is told from the tensors of one', async () => {
+  const bytes = await saveParameters(model(1));
+  const file = readSafetensors(bytes);
+  const load =
+    (...given: unknown[]) =>
+    () =>
+      (loadParameters as (...given: unknown[]) => void)(model(1), ...given);
+  expect(load(bytes, 'file')).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: loadParameters: a file's tensors come second, as readSafetensors(bytes).tensors gives them; got a Uint8Array]`,
+  );
+  expect(load(file, 'file')).toThrow('readSafetensors(bytes).tensors gives them; got an object');
+  expect(load(file.tensors)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: loadParameters: the name of the file comes third, for messages; got undefined]`,
+  );
+  expect(load(file.tensors, (name: string) => name)).toThrow('for messages; got a function');
+  await expect(loadMatching(model(1), bytes as never, 'file')).rejects.toThrow(
+    "loadMatching: a file's tensors come second",
+  );
+  expect(() => storedWeights(device.current, file as never, 'file')).toThrow(
+    "storedWeights: a file's tensors come second",
+  );
+  await expect(saveParameters({})).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[StepError: saveParameters: there are no parameters to save; parameters(model) finds variables in fields, arrays and maps]`,
+  );
+  await expect(saveParameters(model(1), 'F16' as never)).rejects.toThrow(
+    'saveParameters: options come by name: { dtype, ',
+  );
 });
 
 describe('loadMatching', () => {
