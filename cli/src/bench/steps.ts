@@ -42,9 +42,10 @@ function blockFlops({ batch, tokens, dim, hidden }: BlockSizes): number {
 }
 
 function makeBlock(lend: Lend, sizes: BlockSizes): { block: Block; x: Tensor } {
-  const block = new Block(newWeights(lend.device, 0), { ...sizes, eps: 1e-6, init: xavierUniform });
+  const { dim, heads, hidden } = sizes;
+  const block = new Block(newWeights(lend.device, 0), { dim, heads, hidden, eps: 1e-6, init: xavierUniform });
   for (const t of parameters(block).values()) lend.keep(t);
-  return { block, x: lend([sizes.batch, sizes.tokens, sizes.dim]) };
+  return { block, x: lend([sizes.batch, sizes.tokens, dim]) };
 }
 
 function blockForward(sizes: BlockSizes): Workload {

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import type { Activation } from '../../kernels/elementwise/index.ts';
 import { recompute, type Tensor } from '../../tensor/graph/index.ts';
 import { Attention } from './attention.ts';
@@ -23,8 +24,10 @@ export class Block {
   readonly norm2: LayerNorm;
   readonly mlp: Mlp;
 
-  constructor(weights: Weights, { dim, heads, hidden, eps, init, activation }: BlockOptions = {} as BlockOptions) {
+  constructor(weights: Weights, options: BlockOptions = {} as BlockOptions) {
+    const { dim, heads, hidden, eps, init, activation } = options;
     checkLayer('Block', weights, { dim, heads, hidden });
+    checkOptions('Block', options, ['dim', 'heads', 'hidden', 'eps', 'init', 'activation']);
     this.norm1 = new LayerNorm(weights.in('norm1'), dim, eps);
     this.attn = new Attention(weights.in('attn'), dim, heads, init);
     this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);

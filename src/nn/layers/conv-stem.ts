@@ -1,3 +1,4 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { gelu } from '../../kernels/elementwise/index.ts';
 import { reshape, slice } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -40,8 +41,10 @@ export class ConvStem {
   readonly proj: Linear;
   readonly patch: number;
 
-  constructor(weights: Weights, { channels, patch, dim, eps = 1e-6 }: ConvStemOptions = {} as ConvStemOptions) {
+  constructor(weights: Weights, options: ConvStemOptions = {} as ConvStemOptions) {
+    const { channels, patch, dim, eps = 1e-6 } = options;
     checkLayer('ConvStem', weights, { channels, dim });
+    checkOptions('ConvStem', options, ['channels', 'patch', 'dim', 'eps']);
     if (!isStemPatch(patch)) {
       throw new ShapeError(
         'ConvStem',

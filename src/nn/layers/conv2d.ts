@@ -1,13 +1,13 @@
-import { checkOptions } from '../../kernels/axis/index.ts';
 import {
   type Conv2dOptions,
   type ConvTranspose2dOptions,
   conv2d,
   convTranspose2d,
+  pairOf,
 } from '../../kernels/spatial/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { heNormal, type Initializer, zeros } from './init.ts';
+import { heNormal, type Initializer, withInit, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
 export interface Conv2dSettings extends Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
@@ -15,6 +15,8 @@ export interface Conv2dSettings extends Pick<Conv2dOptions, 'stride' | 'padding'
   readonly side: number | readonly [number, number];
   /** Whether there is one. Default: true. */
   readonly bias?: boolean;
+  /** First values of the weight. Default: {@link heNormal}. */
+  readonly init?: Initializer;
 }
 
 /**
@@ -33,21 +35,16 @@ export class Conv2d {
   readonly bias: Tensor | undefined;
   readonly #options: Conv2dOptions;
 
-  constructor(
-    weights: Weights,
-    inputs: number,
-    outputs: number,
-    settings: Conv2dSettings,
-    init: Initializer = heNormal,
-  ) {
+  constructor(weights: Weights, inputs: number, outputs: number, settings: Conv2dSettings) {
     checkLayer('Conv2d', weights, { inputs, outputs });
-    checkOptions('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
-    const { side, bias = true, ...options } = settings;
+    withInit('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
+    const { side: _, bias = true, init = heNormal, ...options } = settings;
+    const window = windowOf('Conv2d', settings);
     const { groups = 1 } = options;
-    if (inputs % groups !== 0 || outputs % groups !== 0) {
+    if (!Number.isInteger(groups) || inputs % groups !== 0 || outputs % groups !== 0) {
       throw new ShapeError('Conv2d', `the groups must divide inputs and outputs (${groups}, ${inputs} and ${outputs})`);
     }
-    this.weight = weights.parameter('weight', [outputs, inputs / groups, ...sides(side)], init);
+    this.weight = weights.parameter('weight', [outputs, inputs / groups, ...window], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
     this.#options = options;
   }
@@ -64,6 +61,8 @@ export interface ConvTranspose2dSettings
   readonly side: number | readonly [number, number];
   /** Whether there is one. Default: true. */
   readonly bias?: boolean;
+  /** First values of the weight. Default: {@link heNormal}. */
+  readonly init?: Initializer;
 }
 
 /**
@@ -80,17 +79,12 @@ export class ConvTranspose2d {
   readonly bias: Tensor | undefined;
   readonly #options: ConvTranspose2dOptions;
 
-  constructor(
-    weights: Weights,
-    inputs: number,
-    outputs: number,
-    settings: ConvTranspose2dSettings,
-    init: Initializer = heNormal,
-  ) {
+  constructor(weights: Weights, inputs: number, outputs: number, settings: ConvTranspose2dSettings) {
     checkLayer('ConvTranspose2d', weights, { inputs, outputs });
-    checkOptions('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation']);
-    const { side, bias = true, ...options } = settings;
-    this.weight = weights.parameter('weight', [inputs, outputs, ...sides(side)], init);
+    withInit('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation']);
+    const { side: _, bias = true, init = heNormal, ...options } = settings;
+    const window = windowOf('ConvTranspose2d', settings);
+    this.weight = weights.parameter('weight', [inputs, outputs, ...window], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
     this.#options = options;
   }
@@ -101,6 +95,15 @@ export class ConvTranspose2d {
   }
 }
 
-function sides(side: number | readonly [number, number]): readonly [number, number] {
-  return typeof side === 'number' ? [side, side] : side;
+/** The sides of the window. @throws ShapeError unless they, and the numbers beside them, are whole. */
+function windowOf(
+  layer: string,
+  settings: Conv2dSettings & Pick<ConvTranspose2dSettings, 'outputPadding'>,
+): readonly [number, number] {
+  const { side, stride = 1, padding = 0, dilation = 1, outputPadding = 0 } = settings;
+  pairOf(layer, 'stride', stride, 1, {});
+  if (padding !== 'same') pairOf(layer, 'padding', padding, 0, {});
+  pairOf(layer, 'dilation', dilation, 1, {});
+  pairOf(layer, 'outputPadding', outputPadding, 0, {});
+  return pairOf(layer, 'side', side, 1, {});
 }

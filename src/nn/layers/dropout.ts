@@ -37,6 +37,9 @@ export class Dropout {
 
   /** With the seed of this step, u32 `[2]`. */
   forwardInTraining(x: Tensor, key: Tensor): Tensor {
+    if (key === undefined) {
+      throw new ArgumentError('Dropout: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]');
+    }
     return this.rate === 0 ? x : dropout(x, key, this.rate, this.stream);
   }
 }

@@ -4,11 +4,11 @@ export { Block, type BlockOptions, runBlock } from './block.ts';
 export { ConvStem, isStemPatch } from './conv-stem.ts';
 export { Conv2d, type Conv2dSettings, ConvTranspose2d, type ConvTranspose2dSettings } from './conv2d.ts';
 export { Dropout } from './dropout.ts';
-export { Embedding } from './embedding.ts';
+export { Embedding, type EmbeddingOptions } from './embedding.ts';
 export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';
 export { type CacheSize, KeyValueCache } from './key-value-cache.ts';
 export { LayerNorm } from './layer-norm.ts';
-export { Linear } from './linear.ts';
+export { Linear, type LinearOptions } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
 export {
   countParameters,

@@ -1,8 +1,23 @@
-import { type Shape, size } from '../../tensor/values/index.ts';
+import { ArgumentError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
+import { describe, type Shape, size } from '../../tensor/values/index.ts';
 import { normalNumber, type Random } from './random.ts';
 
 /** Fills a new parameter: its shape, and a generator of its own. */
 export type Initializer = (shape: Shape, uniform: Random) => Float32Array;
+
+/** The options of a layer, with an initializer alone in their place as well. `names` are those beside `init`. */
+export function withInit<O extends { readonly init?: Initializer }>(
+  layer: string,
+  given: O | Initializer,
+  names: readonly (keyof O & string)[] = [],
+): O {
+  const options = typeof given === 'function' ? ({ init: given } as O) : given;
+  checkOptions(layer, options, [...names, 'init']);
+  const { init } = options;
+  if (init === undefined || typeof init === 'function') return options;
+  throw new ArgumentError(`${layer}: init must be an initializer, as normal(0.02); it is ${describe(init)}`);
+}
 
 export const zeros: Initializer = (shape) => new Float32Array(size(shape));
 export const ones: Initializer = (shape) => new Float32Array(size(shape)).fill(1);

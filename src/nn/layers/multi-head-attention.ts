@@ -88,7 +88,7 @@ export class MultiHeadAttention {
     const rows = dim + 2 * kvHeads * (dim / heads);
     this.in_proj_weight = weights.parameter('in_proj_weight', [rows, dim], init);
     this.in_proj_bias = bias ? weights.parameter('in_proj_bias', [rows], zeros) : undefined;
-    this.out_proj = new Linear(weights.in('out_proj'), dim, dim, uniform(1 / Math.sqrt(dim)), bias);
+    this.out_proj = new Linear(weights.in('out_proj'), dim, dim, { init: uniform(1 / Math.sqrt(dim)), bias });
     this.heads = heads;
     this.kvHeads = kvHeads;
     this.#rotary = rotary;

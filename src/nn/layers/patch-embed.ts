@@ -1,3 +1,4 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { patchEmbed } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
@@ -27,10 +28,12 @@ export class PatchEmbed {
 
   constructor(
     weights: Weights,
-    { channels, patch, dim, bias = true }: PatchEmbedOptions = {} as PatchEmbedOptions,
+    options: PatchEmbedOptions = {} as PatchEmbedOptions,
     init: Initializer = xavierUniform,
   ) {
+    const { channels, patch, dim, bias = true } = options;
     checkLayer('PatchEmbed', weights, { channels, patch, dim });
+    checkOptions('PatchEmbed', options, ['channels', 'patch', 'dim', 'bias']);
     this.proj = new PatchProjection(weights.in('proj'), [dim, channels, patch, patch], init, bias);
   }
 

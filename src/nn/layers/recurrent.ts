@@ -3,7 +3,7 @@ import { checkOptions } from '../../kernels/axis/index.ts';
 import { add, mul, sigmoid, sub, tanh } from '../../kernels/elementwise/index.ts';
 import { concat, permute, reshape, slice, split } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
-import { fill, scan, type Tensor } from '../../tensor/graph/index.ts';
+import { fill, scan, Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { uniform } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
@@ -84,6 +84,9 @@ abstract class Recurrent {
     const directions = this.bidirectional ? 2 : 1;
     const shape = [this.layers * directions, batch, this.hidden];
     const first = given.map((state) => {
+      if (state !== undefined && !(state instanceof Tensor)) {
+        throw new ArgumentError(`${op}: a state must be a tensor, as forward gave it; it is ${describe(state)}`);
+      }
       if (state && !sameShape(state.shape, shape)) {
         throw new ShapeError(op, 'a state must be [layers · directions, B, H]', {
           state: state.shape,
@@ -182,6 +185,9 @@ export class LSTM extends Recurrent {
    */
   forward(x: Tensor, state?: readonly [h: Tensor, c: Tensor]): { y: Tensor; state: [h: Tensor, c: Tensor] } {
     const H = this.hidden;
+    if (state !== undefined && !(Array.isArray(state) && state.length === 2)) {
+      throw new ArgumentError(`LSTM: the state is a list [h, c], as forward gave it; got ${describe(state)}`);
+    }
     const given = state ?? [undefined, undefined];
     const { y, states } = this.run<readonly [Tensor, Tensor]>('LSTM', x, given, (xs, cell, first, reverse) => {
       const body = ([h, c]: readonly [Tensor, Tensor], arrived: Tensor) => {

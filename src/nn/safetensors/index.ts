@@ -1,5 +1,6 @@
 export {
   blobRanges,
+  checkSource,
   type FileTensor,
   fetchRanges,
   type OpenWeights,

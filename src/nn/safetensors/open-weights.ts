@@ -1,3 +1,5 @@
+import { ArgumentError } from '../../gpu/index.ts';
+import { describe } from '../../tensor/values/index.ts';
 import { headerSize, parseHeader } from './safetensors.ts';
 import { type AnyDtype, CheckpointError, elementBytes, type StoredTensor } from './types.ts';
 
@@ -23,6 +25,13 @@ export interface FileTensor {
   readPart?(start: number, end: number): Promise<Uint8Array>;
 }
 
+/** @throws ArgumentError for what is no source, such as the promise of one. */
+export function checkSource(op: string, source: unknown): void {
+  if (typeof (source as Partial<RangeSource> | undefined)?.readRange === 'function') return;
+  const remedy = 'a source has { size, readRange }, as blobRanges(blob) and await fetchRanges(url) give it';
+  throw new ArgumentError(`${op}: ${remedy}; got ${describe(source)}`);
+}
+
 /** A tensor of a checkpoint, in memory or in its file. */
 export type WeightTensor = StoredTensor | FileTensor;
 
@@ -45,6 +54,7 @@ export interface OpenWeights {
  * @throws CheckpointError when it is no safetensors file; what the source throws when it cannot be read.
  */
 export async function openWeights(source: RangeSource, name = 'safetensors'): Promise<OpenWeights> {
+  checkSource('openWeights', source);
   const { size } = source;
   const read = async (start: number, end: number, what: string): Promise<Uint8Array> => {
     const bytes = await source.readRange(start, end);

@@ -5,8 +5,8 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
-import { parseJson as parseNested, shownValue } from '../../gpu/index.ts';
-import { fromHalf, toHalf } from '../../tensor/values/index.ts';
+import { ArgumentError, parseJson as parseNested, shownValue } from '../../gpu/index.ts';
+import { describe, fromHalf, toHalf } from '../../tensor/values/index.ts';
 import {
   type AnyDtype,
   CheckpointError,
@@ -48,9 +48,13 @@ export interface SafetensorsFile {
 /**
  * The number of bytes at the start of a file that {@link parseHeader} needs, told by the first eight.
  *
+ * @throws {ArgumentError} for what is no Uint8Array.
  * @throws {CheckpointError} if they cannot be the start of a safetensors file of `fileSize` bytes.
  */
 export function headerSize(first: Uint8Array, fileSize: number = first.length, file = 'safetensors'): number {
+  if ((first as Partial<Uint8Array> | undefined)?.[Symbol.toStringTag] !== 'Uint8Array') {
+    throw new ArgumentError(`safetensors: the bytes of a file are a Uint8Array; got ${describe(first)}`);
+  }
   if (fileSize < 8 || first.length < 8) {
     const size = Math.min(fileSize, first.length);
     throw new CheckpointError(file, `this is no safetensors file: it has ${size} bytes`);
@@ -120,7 +124,7 @@ export function parseHeader(
  * @throws {CheckpointError} as {@link parseHeader}.
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors'): SafetensorsFile {
-  const { metadata, entries } = parseHeader(bytes, bytes.length, name);
+  const { metadata, entries } = parseHeader(bytes, bytes?.length, name);
   const tensors = new Map<string, StoredTensor>();
   for (const { start, end, ...entry } of entries.values()) {
     tensors.set(entry.name, { ...entry, bytes: bytes.subarray(start, end) });

@@ -1,6 +1,7 @@
 /** Files that PyTorch wrote: `.pt`, `.pth`, `.bin`, and TorchScript archives. */
 import {
   CheckpointError,
+  checkSource,
   count,
   elementBytes,
   type FileTensor,
@@ -37,6 +38,7 @@ const LARGEST_PICKLE = 2 ** 28;
  * @throws CheckpointError when it is no such file, is damaged, or names what weights do not need.
  */
 export async function openTorch(source: RangeSource, name = 'torch'): Promise<TorchWeights> {
+  checkSource('openTorch', source);
   const first = await source.readRange(0, Math.min(4, source.size));
   return first[0] === 0x50 ? openArchive(source, name) : openLegacy(source, name);
 }

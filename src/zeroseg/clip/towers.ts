@@ -119,7 +119,7 @@ export class ClipVision {
     this.norm_pre = new LayerNorm(weights.in('norm_pre'), width, eps);
     this.blocks = towerBlocks(weights, config.vision, config);
     this.norm_post = new LayerNorm(weights.in('norm_post'), width, eps);
-    this.projection = new Linear(weights.in('projection'), width, config.projection, init, false);
+    this.projection = new Linear(weights.in('projection'), width, config.projection, { init, bias: false });
     this.config = config;
   }
 
@@ -196,7 +196,7 @@ export class ClipText {
     this.blocks = towerBlocks(weights, config.text, config);
     this.norm = new LayerNorm(weights.in('norm'), width, epsOf(config.text, config));
     this.projection = projected
-      ? new Linear(weights.in('projection'), width, config.projection, init, false)
+      ? new Linear(weights.in('projection'), width, config.projection, { init, bias: false })
       : undefined;
     this.config = config;
     this.#table = table;

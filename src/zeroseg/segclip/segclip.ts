@@ -165,7 +165,7 @@ export class SegClipVision {
     this.grouping = new Grouping(weights.in('grouping'), sizes);
     this.second = blocks('second', second);
     this.norm_post = new LayerNorm(weights.in('norm_post'), dim, eps);
-    this.projection = new Linear(weights.in('projection'), dim, sizes.dim, init, false);
+    this.projection = new Linear(weights.in('projection'), dim, sizes.dim, { init, bias: false });
     this.sizes = sizes;
     const image = grid * patch;
     this.config = { image, patch, chans: 3 };

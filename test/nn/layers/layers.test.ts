@@ -13,6 +13,7 @@ import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { Conv2d, ConvTranspose2d } from '../../../src/nn/layers/conv2d.ts';
 import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { Embedding } from '../../../src/nn/layers/embedding.ts';
+import { ones } from '../../../src/nn/layers/init.ts';
 import { KeyValueCache } from '../../../src/nn/layers/key-value-cache.ts';
 import { LayerNorm } from '../../../src/nn/layers/layer-norm.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
@@ -78,6 +79,8 @@ describe('Sequential', () => {
     const x = floats(4, 3);
     expect(await read(model.forward(x))).toEqual(await read(last.forward(relu(first.forward(x)))));
     expect([model.length, model[1]]).toEqual([3, relu]);
+    expect([...model]).toEqual([first, relu, last]);
+    expect(await read(model.forwardInTraining(x))).toEqual(await read(model.forward(x)));
     expect(new Sequential().forward(x)).toBe(x);
   });
 
@@ -88,6 +91,29 @@ describe('Sequential', () => {
     expect(await read(model.forward(x))).toEqual(await read(relu(scale(x, 2))));
     expect(await read(model.forwardInTraining(x, key))).toEqual(
       await read(relu(drop.forwardInTraining(scale(x, 2), key))),
+    );
+  });
+
+  it('says what is no layer', () => {
+    const make =
+      (...layers: unknown[]) =>
+      () =>
+        new Sequential(...(layers as never[]));
+    const linear = new Linear(weights(), 3, 2);
+    expect(make([linear, relu])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Sequential: layer 0 must be a function, or have a forward(x); it is a list: give the layers one by one, new Sequential(...layers)]`,
+    );
+    expect(make(linear, undefined)).toThrow(
+      'Sequential: layer 1 must be a function, or have a forward(x); it is undefined',
+    );
+    const pair = new Sequential((x) => x, ((x: Tensor) => ({ y: x })) as never);
+    expect(() => pair.forward(floats(2, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Sequential: layer 1 must give a tensor; it gave an object]`,
+    );
+    expect(() =>
+      new Sequential(new Dropout(0.5, 1)).forwardInTraining(floats(2, 3)),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Dropout: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]]`,
     );
   });
 
@@ -133,7 +159,21 @@ describe('Conv2d and ConvTranspose2d', () => {
     expect(() => new Conv2d(weights(), 4, 6, { side: 3, groups: 4 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: Conv2d: the groups must divide inputs and outputs (4, 4 and 6)]`,
     );
-    expect(() => new ConvTranspose2d(weights(), 4, 6, { side: 3, groups: 2 } as never)).toThrow(/there is no 'groups'/);
+    expect(() => new ConvTranspose2d(weights(), 4, 6, { side: 3, group: 2 } as never)).toThrow(/there is no 'group'/);
+    const of = (settings: object) => () => new Conv2d(weights(), 4, 6, settings as never);
+    expect(of({ padding: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Conv2d: the side must be a whole number above 0 (undefined)]`,
+    );
+    expect(of({ side: 2.5 })).toThrow('Conv2d: the side must be a whole number above 0 (2.5)');
+    expect(of({ side: [3, 0] })).toThrow(
+      'the side must be a whole number above 0, or two of them, [down, across] ([3, 0])',
+    );
+    expect(of({ side: 3, stride: 0 })).toThrow('Conv2d: the stride must be a whole number above 0 (0)');
+    expect(of({ side: 3, padding: -1 })).toThrow('Conv2d: the padding must be a whole number, 0 or more (-1)');
+    expect(of({ side: 3, groups: 0.5 })).toThrow('Conv2d: the groups must divide inputs and outputs (0.5, 4 and 6)');
+    expect(of({ side: 3, init: 0.02 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Conv2d: init must be an initializer, as normal(0.02); it is the number 0.02]`,
+    );
   });
 });
 
@@ -333,6 +373,9 @@ it('layers refuse options that they do not have, and numbers in the place of opt
       "GRU: options come by name: { layers, bias, batchFirst, bidirectional }; there is no 'numLayers'",
     ],
     [LSTM, [2], 'LSTM: options come by name: { layers, bias, batchFirst, bidirectional }; got the number 2'],
+    [Linear, [{ biass: false }], "Linear: options come by name: { bias, init }; there is no 'biass'"],
+    [Linear, [{ init: 1 }], 'Linear: init must be an initializer, as normal(0.02); it is the number 1'],
+    [Embedding, [{ paddingIdx: 0 }], "Embedding: options come by name: { init }; there is no 'paddingIdx'"],
     [BatchNorm, [{ affine: false }], "BatchNorm: options come by name: { eps, momentum }; there is no 'affine'"],
     [BatchNorm, [0.1], 'BatchNorm: options come by name: { eps, momentum }; got the number 0.1'],
     [BatchNorm, [{ momentum: 2 }], 'BatchNorm: momentum must be from 0 to 1; it is 2'],
@@ -342,10 +385,30 @@ it('layers refuse options that they do not have, and numbers in the place of opt
     [GroupNorm, [Number.NaN], 'GroupNorm: eps must be a number, 0 or more; it is the number NaN'],
   ];
   for (const [Layer, last, message] of given) {
-    const sizes = [GRU, LSTM, GroupNorm].includes(Layer as typeof GRU) ? [4, 4] : [4];
+    const sizes = [BatchNorm, LayerNorm, RMSNorm].includes(Layer as typeof RMSNorm) ? [4] : [4, 4];
     const make = () => new (Layer as new (...given: unknown[]) => object)(weights(), ...sizes, ...last);
     expect(make).toThrow(message);
   }
+});
+
+describe('Linear', () => {
+  it('may have no bias, and other first values', async () => {
+    const x = floats(3, 4);
+    const plain = new Linear(weights(), 4, 2, { bias: false, init: ones });
+    expect([...parameters(plain).keys()]).toEqual(['weight']);
+    const sums = Array.from(await read(sum(x, { axes: 1 })), (total) => [total, total]).flat();
+    close(await read(plain.forward(x)), sums, 1e-6, 'y');
+    const short = new Linear(weights(), 4, 2, ones);
+    expect([...parameters(short).keys()]).toEqual(['weight', 'bias']);
+    expect(await read(short.weight)).toEqual(await read(plain.weight));
+    expect(await read(new Embedding(weights(), 2, 4, { init: ones }).weight)).toEqual(await read(plain.weight));
+  });
+
+  it('refuses what its launch does not do', () => {
+    const layer = new Linear(weights(), 3, 2);
+    expect(() => layer.forward(floats(2, 3), { activaton: 'gelu' } as never)).toThrow(/there is no 'activaton'/);
+    expect(() => layer.forward(floats(2, 3), { activation: 'gelu', residual: undefined })).not.toThrow();
+  });
 });
 
 describe('new weights', () => {

@@ -210,6 +210,13 @@ describe.each(['GRU', 'LSTM'] as const)('%s', (kind) => {
 
   it('says what does not fit', () => {
     const { layer } = make({});
+    const [wrong, message] =
+      kind === 'GRU'
+        ? [[1, 2], 'GRU: a state must be a tensor, as forward gave it; it is a list']
+        : [tensor(device.current, [1]), 'LSTM: the state is a list [h, c], as forward gave it; got a Tensor'];
+    const [T, B, I] = [2, 2, 3];
+    const fitting = tensor(device.current, new Float32Array(T * B * I), [T, B, I]);
+    expect(() => layer.forward(fitting, wrong as never)).toThrow(message);
     const x = tensor(device.current, new Float32Array(8), [2, 2, 2]);
     expect(() => forward(layer, x)).toThrow(`${kind}: x must be [T, B, C] with 3 channels; got x [2, 2, 2]`);
     const fits = tensor(device.current, new Float32Array(12), [2, 2, 3]);
