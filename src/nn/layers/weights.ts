@@ -182,7 +182,7 @@ export function newWeights(device: Device, seed: number): Weights {
   const given = new Set<string>();
   const give: Give = (name, shape, init) => {
     if (given.has(name)) {
-      throw new ArgumentError(`newWeights: '${name}' is asked for twice; give each layer its own, as weights.in('a')`);
+      throw new ArgumentError(`newWeights: '${name}' is asked for twice; give each layer its own weights.in('a')`);
     }
     given.add(name);
     return parameter(device, shape, init(shape, random(seed, name)));

@@ -139,7 +139,7 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
     throw new StepError(`optimizer: '${name}' is no parameter; make it with parameter() or variable()`);
   }
   if (statistics.has(tensor)) {
-    throw new StepError(`optimizer: '${name}' is a running statistic, which no gradient moves; give trainable(model)`);
+    throw new StepError(`optimizer: '${name}' is a running statistic; give trainable(model)`);
   }
   if (storage.parent) throw new StepError(`optimizer: '${name}' has an optimizer already; a parameter has one`);
   if (!storage.memory) throw new StepError(`optimizer: the memory of '${name}' was freed`);

@@ -416,7 +416,7 @@ describe('new weights', () => {
     const w = weights();
     new Linear(w, 3, 2);
     expect(() => new Linear(w, 3, 2)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: newWeights: 'weight' is asked for twice; give each layer its own, as weights.in('a')]`,
+      `[ArgumentError: newWeights: 'weight' is asked for twice; give each layer its own weights.in('a')]`,
     );
     expect([...parameters(new Linear(w.in('other'), 3, 2)).keys()]).toEqual(['weight', 'bias']);
   });
