@@ -2,7 +2,7 @@ import type { Device } from '@zeroseg/core';
 import type { WordStore } from '@zeroseg/core/zeroseg';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
-import { leaveMpi, rankWords } from './mpi/index.ts';
+import { leaveMpi, rankWords, refuseSeveral } from './mpi/index.ts';
 import {
   addCommonOptions,
   type Context,
@@ -45,7 +45,13 @@ export async function commandLine(
         '  zeroseg train --cache out/cache --out out/run\n' +
         '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',
     );
-  for (const make of commands) program.addCommand(make(context));
+  const [alone, sharing]: [Set<Command>, string[]] = [new Set(), []];
+  for (const { make, processes } of commands) {
+    const command = make(context);
+    program.addCommand(command);
+    if (processes === 'one') alone.add(command);
+    if (processes === 'share') sharing.push(command.name());
+  }
   addCommonOptions(program, {
     quieten: () => {
       context.terminal = quietTerminal(terminal);
@@ -71,6 +77,7 @@ export async function commandLine(
   let running: Command | undefined;
   program.hook('preAction', (_, command) => {
     running = command;
+    if (alone.has(command)) refuseSeveral(command.name(), sharing);
   });
   try {
     await program.parseAsync(asHelp(args, program), { from: 'user' });

@@ -13,7 +13,7 @@ export function makeCommands(): readonly Command[] {
 /** The program of {@link makeCommands}. */
 export function makeProgram(): Command {
   const program = new Command('zeroseg').exitOverride();
-  for (const make of commands) program.addCommand(make({ terminal }).exitOverride());
+  for (const { make } of commands) program.addCommand(make({ terminal }).exitOverride());
   addCommonOptions(program, { quieten: () => undefined, print: () => undefined });
   return program;
 }

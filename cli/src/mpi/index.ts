@@ -12,6 +12,7 @@ export {
   leaveMpi,
   rankWords,
   refuseOthers,
+  refuseSeveral,
   shareJson,
   waitForAll,
 } from './processes.ts';

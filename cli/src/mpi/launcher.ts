@@ -42,3 +42,18 @@ export function launchedBy(env: Environment): Launched | undefined {
   }
   return undefined;
 }
+
+/** Variables of a process' rank and of their number: of Open MPI, of MPICH and its kin, and of Slurm, inside of which the others may be. */
+const variables = [
+  ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'],
+  ['PMI_RANK', 'PMI_SIZE'],
+  ['SLURM_PROCID', 'SLURM_STEP_NUM_TASKS'],
+] as const;
+
+/** The place of this process among those that were started with it, whether they can find each other or not; undefined where it is alone. */
+export function startedAmong(env: Environment): Pick<Launched, 'rank' | 'size'> | undefined {
+  const found = variables.find((names) => names.every((name) => env[name] !== undefined));
+  if (!found) return undefined;
+  const [rank, size] = found.map((name) => Number(env[name])) as [number, number];
+  return size > 1 ? { rank, size } : undefined;
+}

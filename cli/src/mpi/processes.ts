@@ -1,11 +1,13 @@
 import { availableParallelism, cpus } from 'node:os';
 import { MpiError } from './errors.ts';
-import { launchedBy } from './launcher.ts';
+import { launchedBy, startedAmong } from './launcher.ts';
 import { Neighbours } from './neighbours.ts';
 import { OpenMpi } from './open-mpi.ts';
 
 let joined: OpenMpi | undefined;
 let neighbours: Neighbours | undefined;
+/** The rank of this process, once it has joined the others or was refused among them. */
+let ownRank = 0;
 
 /**
  * Joins the processes that `mpirun` or `srun --mpi=pmix` has started with this one: a group for `allReduce`, `broadcast` and trainers.
@@ -24,6 +26,7 @@ export async function joinMpi(): Promise<OpenMpi | undefined> {
   const launched = launchedBy(process.env);
   if (!launched) return undefined;
   joined = await OpenMpi.join(launched.localRank);
+  ownRank = joined.rank;
   neighbours = await Neighbours.meet(joined);
   return joined;
 }
@@ -32,6 +35,7 @@ export async function joinMpi(): Promise<OpenMpi | undefined> {
 export function leaveMpi(code = 0): void {
   const group = joined;
   joined = undefined;
+  ownRank = 0;
   // What a signal ended (128 and its number) has ended in order in all of them.
   if (code > 0 && code < 128) group?.abort(code);
   else group?.finalize();
@@ -42,9 +46,24 @@ const HESITATION_MILLISECONDS = 1000;
 
 /** What an error begins with: `rank 1: ` in a process beside the first. */
 export async function rankWords(): Promise<string> {
-  if (!joined || joined.rank === 0) return '';
+  if (ownRank === 0) return '';
   await new Promise((next) => setTimeout(next, HESITATION_MILLISECONDS));
-  return `rank ${joined.rank}: `;
+  return `rank ${ownRank}: `;
+}
+
+/**
+ * Refuses to be one of several processes of a command that shares no work; `sharing` are those that do.
+ *
+ * @throws {MpiError} where a launcher has started it with others.
+ */
+export function refuseSeveral(command: string, sharing: readonly string[]): void {
+  const started = startedAmong(process.env);
+  if (!started) return;
+  ownRank = started.rank;
+  throw new MpiError(
+    `${command}: ${started.size} processes of it were started, each of which would do all of its work and write the same files; ` +
+      `start it once, without mpirun or srun, which are for ${sharing.slice(0, -1).join(', ')} and ${sharing.at(-1)}`,
+  );
 }
 
 /** How long a job is given to end in order, in seconds: Open MPI's own setting. */

@@ -70,6 +70,17 @@ test.skipIf(!hasMpirun)(
   },
 );
 
+test.skipIf(!hasMpirun)('two processes that would segment the same are refused, before they do', async () => {
+  const segment = ['segment', at('photo.png'), '--classes', 'cat', '--out', at('segments')];
+  const { code, err } = await mpirun(2, [program, ...segment]);
+  expect(code).toBe(1);
+  // The second says it too where the first takes a second longer to begin.
+  const said = err.match(/zeroseg: .*/g) ?? [];
+  expect(said).toContainEqual(expect.stringMatching(/^zeroseg: (rank 1: )?segment: 2 processes of it were started, /));
+  expect(said.length).toBeLessThanOrEqual(2);
+  expect(existsSync(at('segments'))).toBe(false);
+});
+
 test.skipIf(!hasMpirun)('a process that scores otherwise is refused', async () => {
   const { code, err } = await mpirun(1, [
     program,
