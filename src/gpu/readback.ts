@@ -5,6 +5,9 @@ import type { GPUBuffer, GPUCommandEncoder, GPUDevice } from './webgpu.ts';
 
 const MAP_READ = 1;
 
+/** What is copied is whole words. */
+const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4;
+
 /** How many staging buffers are kept for the next reads. */
 const RING = 4;
 
@@ -31,17 +34,19 @@ export class Readback {
   async read(encoder: GPUCommandEncoder, ranges: readonly BufferRange[], isScoped: boolean): Promise<ArrayBuffer[]> {
     this.#faults.alive();
     const { strays } = this.#faults;
-    const total = ranges.reduce((sum, range) => sum + Math.ceil(range.bytes / 4) * 4, 0);
+    let total = 0;
+    const starts = ranges.map(({ bytes }) => {
+      const start = total;
+      total += padded(bytes);
+      return start;
+    });
     const staging = this.#take(total);
     let isGood = false;
     try {
       const copy = () => {
-        let at = 0;
-        for (const { buffer, offset, bytes } of ranges) {
-          const size = Math.ceil(bytes / 4) * 4;
-          if (size > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, size);
-          at += size;
-        }
+        ranges.forEach(({ buffer, offset, bytes }, i) => {
+          if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, staging, starts[i] as number, padded(bytes));
+        });
         this.#gpu.queue.submit([encoder.finish()]);
       };
       const used = [staging, ...ranges.filter(({ bytes }) => bytes > 0).map(({ buffer }) => buffer)];
@@ -55,12 +60,7 @@ export class Readback {
         await this.#faults.whyGone('reading back from the GPU failed', cause);
       }
       const mapped = staging.getMappedRange();
-      let at = 0;
-      const results = ranges.map(({ bytes }) => {
-        const copy = mapped.slice(at, at + bytes);
-        at += Math.ceil(bytes / 4) * 4;
-        return copy;
-      });
+      const results = ranges.map(({ bytes }, i) => mapped.slice(starts[i], (starts[i] as number) + bytes));
       staging.unmap();
       this.#faults.alive();
       await this.#buffers.allocated(used);

@@ -139,7 +139,8 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 /** Those of some operands that are tensors; the others must be numbers. */
 export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>>): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};
-  for (const [name, operand] of Object.entries<unknown>(operands)) {
+  for (const name in operands) {
+    const operand: unknown = operands[name];
     if (operand instanceof Tensor) tensors[name] = operand;
     else if (typeof operand !== 'number') {
       throw new ShapeError(op, `${name} must be a tensor or a number; it is ${describe(operand)}`);
@@ -151,7 +152,7 @@ export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>
 /** A pointwise op of two operands, of which one is a tensor. */
 export function applyBinary({ name, forward, whole, da, db, use }: Binary, a: Operand, b: Operand): Tensor {
   const tensors = tensorsOf(name, { a, b });
-  const [like] = Object.values(tensors);
+  const like = tensors['a'] ?? tensors['b'];
   if (!like) throw new ShapeError(name, 'a or b must be a tensor');
   const common = commonType(name, tensors, (dtype) => isFloat(dtype) || (dtype === 'i32' && whole !== undefined));
   const dtype = isFloat(common) || whole ? common : 'f32';

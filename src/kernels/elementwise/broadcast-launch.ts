@@ -44,22 +44,26 @@ export function launchBroadcast(
   const reads: Read[] = [];
   const types: Record<string, Scalar> = {};
   let given: Record<string, number> = params;
+  let key = `${of.name} ${common}`;
   for (const one of named) {
     const x = operands[one];
+    key += one;
     if (typeof x !== 'number') {
       const from = own(one) as Scalar;
+      const load = one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one];
+      key += from + load;
       reads.push({
         name: one,
         from: from === 'f32' ? 'T' : from,
         type: one === 'a' || one === 'b' ? common : from,
-        load: one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one],
+        load,
       });
     } else {
       types[one] = common;
-      given = { ...given, [one]: x };
+      // In this order: what begins with what is spread is made ten times as slowly.
+      given = { [one]: x, ...given };
     }
   }
-  const key = JSON.stringify([of.name, reads, types]);
   let made = broadcastKernels.get(key);
   if (!made) {
     broadcastKernels.set(
@@ -67,7 +71,7 @@ export function launchBroadcast(
       (made = makeBroadcast(of, reads, types, Object.keys(params), inVec4s, both[0] as Scalar)),
     );
   }
-  dispatch(made, { ...(operands as Record<string, Tensor>), to }, given, constants);
+  dispatch(made, { to, ...(operands as Record<string, Tensor>) }, given, constants);
 }
 
 /** Which operands an expression names. */

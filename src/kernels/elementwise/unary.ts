@@ -124,7 +124,7 @@ export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tens
   }
   checkFloats(forward.name, { x });
   const y = empty(x);
-  dispatch(forward, { x, y }, { ...elementsOf(x.device, x.size), p, q });
+  dispatch(forward, { x, y }, { p, q, ...elementsOf(x.device, x.size) });
   if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(kernels, dy, p)]);
   if (!backward) return y;
   return differentiable(y, [x], (dy) => [applyBackward(kernels, x, y, dy, p, q)]);
@@ -134,7 +134,7 @@ export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tens
 function applyBackward(kernels: UnaryKernels, x: Tensor, y: Tensor, dy: Tensor, p = 0, q = 0): Tensor {
   const { backward, keeps, second } = kernels;
   const dx = empty(x);
-  if (backward) dispatch(backward, { v: keeps === 'y' ? y : x, dy, dx }, { ...elementsOf(x.device, x.size), p, q });
+  if (backward) dispatch(backward, { v: keeps === 'y' ? y : x, dy, dx }, { p, q, ...elementsOf(x.device, x.size) });
   return differentiable(dx, [x, dy], (u) => [
     second && mul(mul(u, dy), second(x, y, p)),
     applyBackward(kernels, x, y, u, p, q),

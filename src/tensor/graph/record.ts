@@ -156,12 +156,12 @@ export function dispatch<
   const all = { ...plain.override, ...(constants as Record<string, number>) };
   const numbers = plain.paramNames.map((name) => {
     const value = (params as Record<string, number>)[name] as number;
-    checkScalar(plain.name, `params.${name}`, value, plain.params?.[name] as Scalar);
+    checkScalar(plain.name, name, value, plain.params?.[name] as Scalar, 'params.');
     return value;
   });
   for (const name in all) checkScalar(plain.name, name, all[name], 'u32');
   const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
-  if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
+  if (grid.includes(0)) return;
 
   const launch: Launch = {
     order: order++,
@@ -175,7 +175,7 @@ export function dispatch<
     label: labels.length > 0 ? `${labels.join('.')} / ${kernel.name}` : kernel.name,
     where: current?.keepStacks ? new Error().stack : undefined,
   };
-  for (const [i, name] of plain.names.entries()) {
+  for (let i = 0; i < bound.length; i++) {
     if (plain.bindings[i]?.access === 'read') continue;
     const { root } = (bound[i] as Tensor).storage;
     if (root.kind === 'variable') {
@@ -187,7 +187,7 @@ export function dispatch<
       else current.effects.set(root, [launch]);
     } else if (root.kind !== 'recorded') {
       throw new StepError(
-        `${kernel.name}: '${name}' is ${root.kind === 'input' ? 'an input of the step' : 'a constant'} and cannot be written`,
+        `${kernel.name}: '${plain.names[i]}' is ${root.kind === 'input' ? 'an input of the step' : 'a constant'} and cannot be written`,
       );
     } else {
       root.writers.push(launch);
@@ -199,7 +199,8 @@ export function dispatch<
 
 function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' {
   let element: 'f32' | 'f16' | undefined;
-  for (const [i, name] of kernel.names.entries()) {
+  for (let i = 0; i < bound.length; i++) {
+    const name = kernel.names[i] as string;
     const t = bound[i];
     if (!(t instanceof Tensor)) {
       throw new StepError(
@@ -234,13 +235,13 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
 }
 
 /** Numbers that a kernel gets: what its type does not hold would wrap around or become another number. */
-function checkScalar(kernel: string, name: string, value: unknown, type: Scalar): void {
+function checkScalar(kernel: string, name: string, value: unknown, type: Scalar, kind = ''): void {
   if (typeof value === 'number') {
     if (type === 'f32') return;
     const low = type === 'i32' ? -(2 ** 31) : 0;
     if (Number.isInteger(value) && value >= low && value < low + 2 ** 32) return;
   }
-  throw new StepError(`${kernel}: ${name} must be ${type}; got ${describe(value)}`);
+  throw new StepError(`${kernel}: ${kind}${name} must be ${type}; got ${describe(value)}`);
 }
 
 function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, number] {

@@ -1,5 +1,5 @@
 import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
-import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
+import { type BufferRange, type Device, heard, type Outcome } from '../../gpu/index.ts';
 import { currentRecording, type Launch, type Memory, memoryOf, type Storage, Tensor } from '../graph/index.ts';
 import {
   arrays,
@@ -90,19 +90,20 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
       );
     }
   }
-  const onGpu = xs.filter((x) => x.storage.root.kind !== 'constant');
   // What the host has is copied now: the array may be another's by the time the rest arrives.
-  const onHost = new Map(xs.map((x) => [x, x.storage.root.data?.slice().buffer]));
+  const onHost = xs.map((x) => x.storage.root.data?.slice().buffer);
+  const onGpu = xs.filter((_, i) => !onHost[i]);
   const computed = xs.filter((x) => x.storage.root.kind === 'recorded' && x.size > 0);
   const launches = collect(computed, []);
-  const outcomes = new Set(
-    [...xs, ...launches.flatMap(({ tensors }) => tensors)].flatMap(({ storage }) => storage.root.outcome ?? []),
-  );
+  const outcomes = new Set<Outcome>();
+  for (const { tensors } of [{ tensors: xs }, ...launches]) {
+    for (const { storage } of tensors) if (storage.root.outcome) outcomes.add(storage.root.outcome);
+  }
   const copying = compute(device, launches, computed, onGpu);
   const [outcome] = outcomes;
   await outcome?.demandAll(outcomes, copying);
   const copies = await copying;
-  return xs.map((x) => hostArray(x, onHost.get(x) ?? (copies[onGpu.indexOf(x)] as ArrayBuffer)));
+  return xs.map((x, i) => hostArray(x, onHost[i] ?? (copies[onGpu.indexOf(x)] as ArrayBuffer)));
 }
 
 /** What the bytes of a tensor say: f16 is widened, of whose odd numbers of elements one more lies in memory; bool becomes bytes. */
