@@ -61,6 +61,13 @@ interface Judging extends Mode {
 export class KnownKernels {
   readonly #numbers = new Map<Kernel, number>();
   readonly #known = new Set<string>();
+  #admitted = 0;
+  #asked = 0;
+
+  /** The part of the cases so far that was admitted. */
+  get share(): number {
+    return this.#admitted / this.#asked;
+  }
 
   /** Adds those that tensors need, unless one is new and none may be. Returns whether it did. */
   admit(tensors: readonly Tensor[], mayBeNew: boolean): boolean {
@@ -69,7 +76,9 @@ export class KnownKernels {
       if (!this.#numbers.has(kernel)) this.#numbers.set(kernel, this.#numbers.size);
       return `${this.#numbers.get(kernel)} ${element} ${JSON.stringify(constants)}`;
     });
+    this.#asked++;
     if (!mayBeNew && keys.some((key) => !this.#known.has(key))) return false;
+    this.#admitted++;
     for (const key of keys) this.#known.add(key);
     return true;
   }
