@@ -349,7 +349,10 @@ const table: Readonly<Record<string, () => void>> = {
     shapes((x, w) => ops.conv2d(x!, w!, { groups: 3 }), [2, 7, 9, 3], [6, 1, 3, 3]);
   },
   conv1d: () => shapes((x, w) => ops.conv1d(x!, w!), [2, 9, 3], [4, 3, 3]),
-  convTranspose2d: () => shapes((x, w) => ops.convTranspose2d(x!, w!, { stride: 2 }), [2, 5, 4, 3], [3, 4, 2, 2]),
+  convTranspose2d: () => {
+    shapes((x, w) => ops.convTranspose2d(x!, w!, { stride: 2 }), [2, 5, 4, 3], [3, 4, 2, 2]);
+    shapes((x, w) => ops.convTranspose2d(x!, w!, { groups: 2 }), [2, 5, 4, 4], [4, 3, 2, 2]);
+  },
   maxPool2d: () => shapes((x) => ops.maxPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   adaptiveMaxPool2d: () => shapes((x) => ops.adaptiveMaxPool2d(x!, 4, 3), [2, 9, 8, 4]),

@@ -50,12 +50,12 @@ const cases: Readonly<Record<string, Case>> = {
   },
   convTranspose2d: {
     call: (o) => kernels.convTranspose2d(of(1, 3, 3, 3), of(3, 3, 1, 1), o),
-    good: { stride: 1, outputPadding: 0 },
+    good: { stride: 1, outputPadding: 0, groups: 1 },
     words: { channels: ['first', 'last'] },
   },
   maxPool2d: {
     call: (o) => kernels.maxPool2d(of(1, 3, 3, 3), 2, o),
-    good: { stride: 1, padding: 1 },
+    good: { stride: 1, padding: 1, ceilMode: true },
     words: { channels: ['first', 'last'] },
   },
   avgPool2d: {
@@ -73,7 +73,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   maxPool1d: {
     call: (o) => kernels.maxPool1d(of(1, 3, 3), 2, o),
-    good: { stride: 1, padding: 1 },
+    good: { stride: 1, padding: 1, ceilMode: true },
     words: { channels: ['first', 'last'] },
   },
   avgPool1d: {

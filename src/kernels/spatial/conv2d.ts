@@ -21,7 +21,7 @@ export interface Conv1dOptions {
   readonly dilation?: number;
   /** Channels are divided into so many groups, each convolved by its own part of the weight: as many as channels is depthwise. Default: 1. */
   readonly groups?: number;
-  /** Where the channels of `x` are: `last` is `[B, …, C]`, `first` is `[B, C, …]`. The result has them last. Default: last. */
+  /** Where the channels are, in x and in the result: `last` is `[B, …, C]`, `first` is `[B, C, …]`. Default: last. */
   readonly channels?: 'first' | 'last';
 }
 
@@ -40,18 +40,18 @@ export interface Conv2dOptions extends Omit<Conv1dOptions, 'stride' | 'padding' 
 const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 'channels'];
 
 /**
- * Convolution of images, channels last: `y[b, i, j] = activation(Σ weight[:, c, u, v] · x[b, i · stride + u · dilation - padding,
+ * Convolution of images: `y[b, i, j] = activation(Σ weight[:, c, u, v] · x[b, i · stride + u · dilation - padding,
  * j · stride + v · dilation - padding, c] + bias)` over c, u, v, where `x` is zero outside; the weight is not turned around, as in
  * PyTorch. `x [B, H, W, groups · C]`, `weight [D, C, kh, kw]`, `bias [D]` → `[B, h, w, D]` with
  * h = ⌊(H + 2 padding - dilation (kh - 1) - 1) / stride⌋ + 1, and w alike. Stride, padding and dilation may be `[down, across]`. Of G
  * groups, group g of the channels makes results g D / G … (g + 1) D / G.
  *
  * The windows become the rows of a matrix, and the convolution its product with the weight, one a group (a sum of elements where
- * groups have one channel). So are the gradients of weight and bias; that of `x` sums for every element what all windows that see it
+ * groups have one channel). With channels first `[B, groups · C, H, W]` → `[B, D, h, w]`, which takes a turn before and after. So are the gradients of weight and bias; that of `x` sums for every element what all windows that see it
  * send back.
  *
  * ```ts
- * const y = conv2d(image, weight, { stride: 2, padding: 1, channels: 'first' }); // [B, 3, 64, 64], [24, 3, 3, 3] → [B, 32, 32, 24]
+ * const y = conv2d(image, weight, { stride: 2, padding: 1 }); // [B, 64, 64, 3], [24, 3, 3, 3] → [B, 32, 32, 24]
  * const z = conv2d(y, depthwise, { padding: 1, groups: 24 }); // [B, 32, 32, 24], [24, 1, 3, 3] → [B, 32, 32, 24]
  * ```
  *
@@ -70,7 +70,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
 
 /**
  * Convolution along one axis: `y[b, i] = activation(Σ weight[:, c, u] · x[b, i · stride + u · dilation - padding, c] + bias)` over c and
- * u. `x [B, L, groups · C]` (with channels first `[B, groups · C, L]`), `weight [D, C, k]`, `bias [D]` → `[B, l, D]`, channels last. As
+ * u. `x [B, L, groups · C]`, `weight [D, C, k]`, `bias [D]` → `[B, l, D]`; with channels first `[B, groups · C, L]` → `[B, D, l]`. As
  * {@link conv2d} in everything else.
  *
  * ```ts
@@ -104,7 +104,7 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
     dilation: [1, dilation],
   };
   const y = convolution('conv1d', image, reshape(weight, [out, inputs, 1, length]), line, shapes, layouts);
-  return reshape(y, [batch, y.shape[2] as number, out]);
+  return reshape(y, channels === 'first' ? [batch, out, y.shape[3] as number] : [batch, y.shape[2] as number, out]);
 }
 
 function convolution(
@@ -149,17 +149,18 @@ function convolution(
   const unfolded = isPixel ? last : unfold(last, windows);
   const byPixel = permute(weight, [0, 2, 3, 1]);
   const taps = high * wide;
-  if (groups === 1) {
-    const y = linear(unfolded, reshape(byPixel, [out, taps * inputs]), { bias, activation });
-    return reshape(y, [batch, rows, cols, out]);
-  }
+  const made = (y: Tensor) => {
+    const image = reshape(y, [batch, rows, cols, out]);
+    return channels === 'first' ? permute(image, [0, 3, 1, 2]) : image;
+  };
+  if (groups === 1) return made(linear(unfolded, reshape(byPixel, [out, taps * inputs]), { bias, activation }));
   const places = batch * rows * cols;
   const y =
     inputs === 1
       ? depthwise(reshape(unfolded, [places, taps, groups, 1]), weight)
       : perGroup(reshape(unfolded, [places, taps, groups, inputs]), byPixel);
   const joined = reshape(y, [batch, rows, cols, out]);
-  return activated(bias ? add(joined, bias) : joined, activation);
+  return made(activated(bias ? add(joined, bias) : joined, activation));
 }
 
 /** `windows [P, taps, G, C]` and the weight `[D, kh, kw, C]`: one product a group → `[P, G, D / G]`. */

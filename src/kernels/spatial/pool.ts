@@ -11,6 +11,8 @@ export interface PoolOptions {
   readonly stride?: Pair;
   /** Pixels around the image that windows reach into, at most half of them; or `[above and below, left and right]`. Default: 0. */
   readonly padding?: Pair;
+  /** Whether a last window that reaches beyond the padded image counts, if it begins before the padding below. Default: false. */
+  readonly ceilMode?: boolean;
   /** Where the channels are, in x and in the result: `last` is `[B, H, W, C]`, `first` is `[B, C, H, W]`. Default: last. */
   readonly channels?: 'first' | 'last';
 }
@@ -28,7 +30,7 @@ export interface AvgPoolOptions extends PoolOptions {
 /**
  * The maximum of each window and channel: `y[b, i, j, c] = max x[b, i · stride + u · dilation - padding, j · stride + v · dilation -
  * padding, c]` over u, v < window, of the pixels inside of the image. `x [B, H, W, C]` → `[B, h, w, C]` with
- * h = ⌊(H + 2 padding - dilation (window - 1) - 1) / stride⌋ + 1, and w alike; channels first likewise. Window, stride, padding and
+ * h = ⌊(H + 2 padding - dilation (window - 1) - 1) / stride⌋ + 1, and w alike (⌈ ⌉ with `ceilMode`); channels first likewise. Window, stride, padding and
  * dilation may be `[down, across]`. NaN if there is one. The gradient goes to the first maximum of each window, line by line.
  *
  * ```ts
@@ -40,7 +42,7 @@ export interface AvgPoolOptions extends PoolOptions {
  * the image, or a number is not whole.
  */
 export function maxPool2d(x: Tensor, window: Pair, options: MaxPoolOptions = {}): Tensor {
-  checkOptions('maxPool2d', options, ['stride', 'padding', 'dilation', 'channels']);
+  checkOptions('maxPool2d', options, ['stride', 'padding', 'dilation', 'ceilMode', 'channels']);
   const { image, made, high, wide, rows, cols, stride, padding, dilation } = pooled('maxPool2d', x, window, options);
   const [batch, height, across, width] = image.shape as [number, number, number, number];
   const y = empty(x, [batch, rows, cols, width]);
@@ -74,14 +76,16 @@ export function maxPool2d(x: Tensor, window: Pair, options: MaxPoolOptions = {})
  * @throws ShapeError as {@link maxPool2d}.
  */
 export function avgPool2d(x: Tensor, window: Pair, options: AvgPoolOptions = {}): Tensor {
-  checkOptions('avgPool2d', options, ['stride', 'padding', 'channels', 'countPadding']);
+  checkOptions('avgPool2d', options, ['stride', 'padding', 'ceilMode', 'channels', 'countPadding']);
   const { countPadding = true } = options;
   const { image, made, high, wide, rows, cols, stride, padding } = pooled('avgPool2d', x, window, options);
   const [, ...sides] = image.shape as [number, number, number, number];
   const along = (axis: 0 | 1, count: number, length: number) =>
     Array.from({ length: count }, (_, i) => {
       const start = i * stride[axis] - padding[axis];
-      return average(Math.max(start, 0), Math.min(start + length, sides[axis]), countPadding ? length : undefined);
+      // What lies beyond the padding counts for nothing, as in PyTorch.
+      const counted = Math.min(start + length, sides[axis] + padding[axis]) - start;
+      return average(Math.max(start, 0), Math.min(start + length, sides[axis]), countPadding ? counted : undefined);
     });
   return reshape(averaged(image, along(0, rows, high), along(1, cols, wide)), made);
 }
@@ -151,7 +155,7 @@ export function channelsLast(
 
 function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
   const shapes = { x: x.shape };
-  const { padding: around = 0, dilation: apart = 1, channels = 'last' } = options;
+  const { padding: around = 0, dilation: apart = 1, ceilMode = false, channels = 'last' } = options;
   const { image, back } = channelsLast(op, x, channels);
   const sides = pairOf(op, 'window', window, 1, shapes);
   const { stride: by = sides } = options;
@@ -164,7 +168,12 @@ function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
     throw new ShapeError(op, rule, shapes);
   }
   const [, ...axes] = image.shape as [number, number, number, number];
-  const count = (axis: 0 | 1) => windowCount(axes[axis], sides[axis], 2 * padding[axis], stride[axis], dilation[axis]);
+  const count = (axis: 0 | 1) => {
+    const whole = windowCount(axes[axis], sides[axis], 2 * padding[axis], stride[axis], dilation[axis]);
+    const left = axes[axis] + 2 * padding[axis] - dilation[axis] * (sides[axis] - 1) - 1 - (whole - 1) * stride[axis];
+    const isOneMore = ceilMode && whole > 0 && left > 0 && whole * stride[axis] < axes[axis] + padding[axis];
+    return isOneMore ? whole + 1 : whole;
+  };
   const [rows, cols] = [count(0), count(1)];
   if (rows < 1 || cols < 1) {
     const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;

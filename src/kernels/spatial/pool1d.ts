@@ -10,6 +10,8 @@ interface LineOptions {
   readonly stride?: number;
   /** Places at each end that windows reach into, at most half of them. Default: 0. */
   readonly padding?: number;
+  /** As of {@link PoolOptions}. */
+  readonly ceilMode?: boolean;
 }
 
 export interface Pool1dOptions extends Omit<MaxPoolOptions, 'stride' | 'padding' | 'dilation'>, LineOptions {
@@ -30,7 +32,7 @@ export interface AvgPool1dOptions extends Omit<AvgPoolOptions, 'stride' | 'paddi
  * @throws ShapeError as {@link maxPool2d}.
  */
 export function maxPool1d(x: Tensor, window: number, options: Pool1dOptions = {}): Tensor {
-  checkOptions('maxPool1d', options, ['stride', 'padding', 'dilation', 'channels']);
+  checkOptions('maxPool1d', options, ['stride', 'padding', 'dilation', 'ceilMode', 'channels']);
   const { dilation = 1, ...rest } = options;
   return asImage('maxPool1d', x, window, rest, (image, one, of) =>
     maxPool2d(image, one, { ...of, dilation: [1, dilation] }),
@@ -39,7 +41,7 @@ export function maxPool1d(x: Tensor, window: number, options: Pool1dOptions = {}
 
 /** The mean of each window along one axis; shapes as {@link maxPool1d}, all else as {@link avgPool2d}. */
 export function avgPool1d(x: Tensor, window: number, options: AvgPool1dOptions = {}): Tensor {
-  checkOptions('avgPool1d', options, ['stride', 'padding', 'channels', 'countPadding']);
+  checkOptions('avgPool1d', options, ['stride', 'padding', 'ceilMode', 'channels', 'countPadding']);
   const { countPadding = true, ...rest } = options;
   return asImage('avgPool1d', x, window, rest, (image, one, of) => avgPool2d(image, one, { ...of, countPadding }));
 }
@@ -49,7 +51,12 @@ function asImage(
   op: string,
   x: Tensor,
   window: number,
-  { stride = window, padding = 0, channels = 'last' }: LineOptions & { readonly channels?: 'first' | 'last' },
+  {
+    stride = window,
+    padding = 0,
+    ceilMode = false,
+    channels = 'last',
+  }: LineOptions & { readonly channels?: 'first' | 'last' },
   pool: (image: Tensor, window: Pair, options: PoolOptions) => Tensor,
 ): Tensor {
   checkChoice(op, 'channels', channels, ['first', 'last']);
@@ -59,7 +66,7 @@ function asImage(
   }
   const isFirst = channels === 'first';
   const image = reshape(x, isFirst ? [batch, second, 1, third] : [batch, 1, second, third]);
-  const y = pool(image, [1, window], { channels, stride: [1, stride], padding: [0, padding] });
+  const y = pool(image, [1, window], { channels, stride: [1, stride], padding: [0, padding], ceilMode });
   return reshape(
     y,
     y.shape.filter((_, i) => i !== (isFirst ? 2 : 1)),

@@ -1,6 +1,6 @@
 import { checkOptions } from '../../kernels/axis/index.ts';
 import { gelu } from '../../kernels/elementwise/index.ts';
-import { reshape, slice } from '../../kernels/layout/index.ts';
+import { permute, reshape, slice } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { Conv2d } from './conv2d.ts';
@@ -64,9 +64,9 @@ export class ConvStem {
   forward(image: Tensor): Tensor {
     const [batch = 0, , height = 0, width = 0] = image.shape;
     const [rows, cols] = [Math.floor(height / this.patch), Math.floor(width / this.patch)];
-    let x = slice(slice(image, 2, 0, rows * this.patch), 3, 0, cols * this.patch);
+    let x = permute(slice(slice(image, 2, 0, rows * this.patch), 3, 0, cols * this.patch), [0, 2, 3, 1]);
     this.convs.forEach((conv, i) => {
-      x = gelu((this.norms[i] as LayerNorm).forward(conv.forward(x, i === 0 ? 'first' : 'last')));
+      x = gelu((this.norms[i] as LayerNorm).forward(conv.forward(x)));
     });
     return this.proj.forward(reshape(x, [batch, rows * cols, x.shape[3] as number]));
   }

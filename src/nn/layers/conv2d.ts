@@ -1,3 +1,4 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import {
   type Conv2dOptions,
   type ConvTranspose2dOptions,
@@ -20,7 +21,7 @@ export interface Conv2dSettings extends Pick<Conv2dOptions, 'stride' | 'padding'
 }
 
 /**
- * A convolution, channels last: `[B, H, W, inputs]` → `[B, h, w, outputs]`, as {@link conv2d}; its weight is
+ * A convolution: `[B, H, W, inputs]` → `[B, h, w, outputs]`, as {@link conv2d}; its weight is
  * `[outputs, inputs / groups, height, width]`.
  *
  * ```ts
@@ -41,22 +42,20 @@ export class Conv2d {
     const { side: _, bias = true, init = heNormal, ...options } = settings;
     const window = windowOf('Conv2d', settings);
     const { groups = 1 } = options;
-    if (!Number.isInteger(groups) || inputs % groups !== 0 || outputs % groups !== 0) {
-      throw new ShapeError('Conv2d', `the groups must divide inputs and outputs (${groups}, ${inputs} and ${outputs})`);
-    }
+    checkGroups('Conv2d', groups, inputs, outputs);
     this.weight = weights.parameter('weight', [outputs, inputs / groups, ...window], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
     this.#options = options;
   }
 
-  /** Of an image `[B, inputs, H, W]` with `channels` first. */
+  /** With `channels` first `[B, inputs, H, W]` → `[B, outputs, h, w]`. */
   forward(x: Tensor, channels: 'first' | 'last' = 'last'): Tensor {
     return conv2d(x, this.weight, { ...this.#options, bias: this.bias, channels });
   }
 }
 
 export interface ConvTranspose2dSettings
-  extends Pick<ConvTranspose2dOptions, 'stride' | 'padding' | 'outputPadding' | 'dilation'> {
+  extends Pick<ConvTranspose2dOptions, 'stride' | 'padding' | 'outputPadding' | 'dilation' | 'groups'> {
   /** Of the window: one number, or `[height, width]`. */
   readonly side: number | readonly [number, number];
   /** Whether there is one. Default: true. */
@@ -65,14 +64,21 @@ export interface ConvTranspose2dSettings
   readonly init?: Initializer;
 }
 
+/** How a transposed convolution is to compute. */
+export type ConvTranspose2dInputs = Pick<ConvTranspose2dOptions, 'channels' | 'outputSize'>;
+
 /**
  * A transposed convolution, which makes images larger: `[B, h, w, inputs]` → `[B, H, W, outputs]`, as {@link convTranspose2d}; its weight is
- * `[inputs, outputs, height, width]`.
+ * `[inputs, outputs / groups, height, width]`.
  *
  * ```ts
  * const up = new ConvTranspose2d(weights.in('up'), 32, 16, { side: 2, stride: 2 });
  * const y = up.forward(x); // [B, 32, 32, 32] → [B, 64, 64, 16]
+ * const wide = new ConvTranspose2d(weights.in('wide'), 32, 16, { side: 3, stride: 2, padding: 1 });
+ * const z = wide.forward(x, { outputSize: [63, 64] }); // [B, 63, 64, 16]: of an image that was halved
  * ```
+ *
+ * @throws ShapeError when groups do not divide inputs and outputs.
  */
 export class ConvTranspose2d {
   readonly weight: Tensor;
@@ -81,18 +87,31 @@ export class ConvTranspose2d {
 
   constructor(weights: Weights, inputs: number, outputs: number, settings: ConvTranspose2dSettings) {
     checkLayer('ConvTranspose2d', weights, { inputs, outputs });
-    withInit('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation']);
+    withInit('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation', 'groups']);
     const { side: _, bias = true, init = heNormal, ...options } = settings;
     const window = windowOf('ConvTranspose2d', settings);
-    this.weight = weights.parameter('weight', [inputs, outputs, ...window], init);
+    const { groups = 1 } = options;
+    checkGroups('ConvTranspose2d', groups, inputs, outputs);
+    this.weight = weights.parameter('weight', [inputs, outputs / groups, ...window], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
     this.#options = options;
   }
 
-  /** Of an image `[B, inputs, h, w]` with `channels` first. */
-  forward(x: Tensor, channels: 'first' | 'last' = 'last'): Tensor {
-    return convTranspose2d(x, this.weight, { ...this.#options, bias: this.bias, channels });
+  /** With `channels` first `[B, inputs, h, w]` → `[B, outputs, H, W]`; `outputSize` is `[H, W]`, of those that the stride allows. */
+  forward(x: Tensor, options: ConvTranspose2dInputs | 'first' | 'last' = {}): Tensor {
+    const given = typeof options === 'string' ? { channels: options } : options;
+    checkOptions('ConvTranspose2d', given, ['channels', 'outputSize']);
+    const { channels = 'last', outputSize } = given;
+    const { outputPadding, ...all } = this.#options;
+    const more = outputSize === undefined ? { outputPadding: outputPadding ?? 0 } : { outputSize };
+    return convTranspose2d(x, this.weight, { ...all, ...more, bias: this.bias, channels });
   }
+}
+
+/** @throws ShapeError unless groups divide the channels. */
+export function checkGroups(layer: string, groups: number, inputs: number, outputs: number): void {
+  if (Number.isInteger(groups) && inputs % groups === 0 && outputs % groups === 0) return;
+  throw new ShapeError(layer, `the groups must divide inputs and outputs (${groups}, ${inputs} and ${outputs})`);
 }
 
 /** The sides of the window. @throws ShapeError unless they, and the numbers beside them, are whole. */

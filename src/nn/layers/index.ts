@@ -2,7 +2,14 @@ export { Attention, CrossAttention } from './attention.ts';
 export { BatchNorm, type BatchNormOptions, trainable } from './batch-norm.ts';
 export { Block, type BlockOptions, runBlock } from './block.ts';
 export { ConvStem, isStemPatch } from './conv-stem.ts';
-export { Conv2d, type Conv2dSettings, ConvTranspose2d, type ConvTranspose2dSettings } from './conv2d.ts';
+export { Conv1d, type Conv1dSettings } from './conv1d.ts';
+export {
+  Conv2d,
+  type Conv2dSettings,
+  ConvTranspose2d,
+  type ConvTranspose2dInputs,
+  type ConvTranspose2dSettings,
+} from './conv2d.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding, type EmbeddingOptions } from './embedding.ts';
 export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';
@@ -32,6 +39,7 @@ export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';
 export { hashText, normalNumber, permutation, type Random, random } from './random.ts';
 export { GRU, LSTM, type RecurrentOptions } from './recurrent.ts';
+export { GRUCell, LSTMCell, type RecurrentCellOptions } from './recurrent-cells.ts';
 export { type Layer, Sequential } from './sequential.ts';
 export { noTrace, type Trace } from './trace.ts';
 export {

@@ -1,11 +1,12 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { checkOptions } from '../../kernels/axis/index.ts';
-import { add, mul, sigmoid, sub, tanh } from '../../kernels/elementwise/index.ts';
-import { concat, permute, reshape, slice, split } from '../../kernels/layout/index.ts';
+import { concat, permute, reshape, slice } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
-import { fill, scan, Tensor } from '../../tensor/graph/index.ts';
-import { describe, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { scan, Tensor } from '../../tensor/graph/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { Dropout } from './dropout.ts';
 import { uniform } from './init.ts';
+import { gruTurn, lstmTurn, pairOfStates, type Recurrence, stateOf } from './recurrent-cells.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
 export interface RecurrentOptions {
@@ -17,14 +18,10 @@ export interface RecurrentOptions {
   readonly batchFirst?: boolean;
   /** Reads in both directions, whose results lie beside each other. Default: false. */
   readonly bidirectional?: boolean;
-}
-
-/** The parameters of one layer in one direction. */
-interface Cell {
-  readonly input: Tensor;
-  readonly hidden: Tensor;
-  readonly inputBias: Tensor | undefined;
-  readonly hiddenBias: Tensor | undefined;
+  /** In training, the probability of zeros in what a layer gives to the next, as of {@link Dropout}. Default: 0. */
+  readonly dropout?: number;
+  /** With dropout: that of the first layer's zeros, as of {@link Dropout}. Each further layer but the last has the next one. */
+  readonly stream?: number;
 }
 
 /** What GRU and LSTM have in common: parameters by PyTorch's names, layers, directions. */
@@ -33,17 +30,22 @@ abstract class Recurrent {
   readonly layers: number;
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
+  readonly dropout: number;
+  /** Of what each layer but the last gives to the next. */
+  readonly #drops: readonly Dropout[];
 
   constructor(weights: Weights, inputs: number, hidden: number, gates: number, options: RecurrentOptions) {
     const op = gates === 3 ? 'GRU' : 'LSTM';
     checkLayer(op, weights, { inputs, hidden });
-    checkOptions(op, options, ['layers', 'bias', 'batchFirst', 'bidirectional']);
-    const { layers = 1, bias = true, batchFirst = false, bidirectional = false } = options;
+    checkOptions(op, options, ['layers', 'bias', 'batchFirst', 'bidirectional', 'dropout', 'stream']);
+    const { layers = 1, bias = true, batchFirst = false, bidirectional = false, dropout = 0, stream } = options;
     if (!(Number.isInteger(layers) && layers > 0)) {
       throw new ArgumentError(`${op}: layers must be a whole number above 0; it is ${describe(layers)}`);
     }
+    this.#drops = dropsOf(op, layers, dropout, stream);
     this.hidden = hidden;
     this.layers = layers;
+    this.dropout = dropout;
     this.batchFirst = batchFirst;
     this.bidirectional = bidirectional;
     const init = uniform(1 / Math.sqrt(hidden));
@@ -69,8 +71,9 @@ abstract class Recurrent {
   protected run<S extends readonly Tensor[]>(
     op: string,
     x: Tensor,
-    given: readonly (Tensor | undefined)[],
-    turn: (xs: Tensor, cell: Cell, states: S, reverse: boolean) => readonly [states: S, ys: Tensor],
+    given: readonly unknown[],
+    key: Tensor | undefined,
+    turn: (xs: Tensor, cell: Recurrence, states: S, reverse: boolean) => readonly [states: S, ys: Tensor],
   ): { y: Tensor; states: Tensor[] } {
     let y = this.batchFirst ? permute(x, [1, 0, 2]) : x;
     const fields = this as unknown as Record<string, Tensor>;
@@ -83,41 +86,23 @@ abstract class Recurrent {
     const batch = y.shape[1] as number;
     const directions = this.bidirectional ? 2 : 1;
     const shape = [this.layers * directions, batch, this.hidden];
-    const first = given.map((state) => {
-      if (state !== undefined && !(state instanceof Tensor)) {
-        throw new ArgumentError(`${op}: a state must be a tensor, as forward gave it; it is ${describe(state)}`);
-      }
-      if (state && !sameShape(state.shape, shape)) {
-        throw new ShapeError(op, 'a state must be [layers · directions, B, H]', {
-          state: state.shape,
-          expected: shape,
-        });
-      }
-      return state ?? fill(x.device, shape, 0, x.dtype === 'f16' ? 'f16' : 'f32');
-    });
+    const first = given.map((state) => stateOf(op, state, shape, '[layers · directions, B, H]', x));
     const last: Tensor[][] = given.map(() => []);
     for (let layer = 0; layer < this.layers; layer++) {
       const results = this.#suffixes(layer).map((suffix, d) => {
         const at = layer * directions + d;
-        const cell: Cell = {
-          input: fields[`weight_ih${suffix}`] as Tensor,
-          hidden: fields[`weight_hh${suffix}`] as Tensor,
-          inputBias: fields[`bias_ih${suffix}`],
-          hiddenBias: fields[`bias_hh${suffix}`],
-        };
+        const cell = { hidden: fields[`weight_hh${suffix}`] as Tensor, hiddenBias: fields[`bias_hh${suffix}`] };
         const states = first.map((all) => reshape(slice(all, 0, at, at + 1), shape.slice(1)));
-        const [after, ys] = turn(
-          linear(y, cell.input, { bias: cell.inputBias }),
-          cell,
-          states as unknown as S,
-          d === 1,
-        );
+        const arrived = linear(y, fields[`weight_ih${suffix}`] as Tensor, { bias: fields[`bias_ih${suffix}`] });
+        const [after, ys] = turn(arrived, cell, states as unknown as S, d === 1);
         after.forEach((state, i) => {
           last[i]?.push(reshape(state, [1, ...shape.slice(1)]));
         });
         return ys;
       });
       y = concat(results, 2);
+      const drop = this.#drops[layer];
+      if (drop && key) y = drop.forwardInTraining(y, key);
     }
     return { y: this.batchFirst ? permute(y, [1, 0, 2]) : y, states: last.map((all) => concat(all, 0)) };
   }
@@ -131,6 +116,8 @@ abstract class Recurrent {
  * ```ts
  * const gru = new GRU(weights.in('gru'), 64, 128, { batchFirst: true });
  * const { y, state } = gru.forward(x); // [B, T, 64] → [B, T, 128], and the last state [1, B, 128]
+ * const deep = new GRU(weights.in('deep'), 64, 128, { layers: 2, dropout: 0.1, stream: 3 });
+ * const trained = deep.forwardInTraining(x, key); // with zeros in random places between the layers
  * ```
  */
 export class GRU extends Recurrent {
@@ -144,15 +131,18 @@ export class GRU extends Recurrent {
    * @throws ShapeError when x or the state do not fit.
    */
   forward(x: Tensor, state?: Tensor): { y: Tensor; state: Tensor } {
-    const H = this.hidden;
-    const { y, states } = this.run<readonly [Tensor]>('GRU', x, [state], (xs, cell, [h0], reverse) => {
-      const body = (h: Tensor, given: Tensor) => {
-        const back = linear(h, cell.hidden, { bias: cell.hiddenBias });
-        const [xGates, xNew] = split(given, -1, [2 * H, H]) as [Tensor, Tensor];
-        const [hGates, hNew] = split(back, -1, [2 * H, H]) as [Tensor, Tensor];
-        const [r, z] = split(sigmoid(add(xGates, hGates)), -1, [H, H]) as [Tensor, Tensor];
-        const n = tanh(add(xNew, mul(r, hNew)));
-        const next = add(n, mul(z, sub(h, n)));
+    return this.#over(x, state);
+  }
+
+  /** As in training, with dropout between the layers. `key` is the seed of the step, u32 `[2]`. */
+  forwardInTraining(x: Tensor, key: Tensor, state?: Tensor): { y: Tensor; state: Tensor } {
+    return this.#over(x, state, checkSeed('GRU', key));
+  }
+
+  #over(x: Tensor, state: Tensor | undefined, key?: Tensor): { y: Tensor; state: Tensor } {
+    const { y, states } = this.run<readonly [Tensor]>('GRU', x, [state], key, (xs, cell, [h0], reverse) => {
+      const body = (h: Tensor, arrived: Tensor) => {
+        const next = gruTurn(h, arrived, cell);
         return [next, next] as const;
       };
       const [last, ys] = scan(body, h0, xs, { reverse });
@@ -184,22 +174,51 @@ export class LSTM extends Recurrent {
    * @throws ShapeError when x or the state do not fit.
    */
   forward(x: Tensor, state?: readonly [h: Tensor, c: Tensor]): { y: Tensor; state: [h: Tensor, c: Tensor] } {
-    const H = this.hidden;
-    if (state !== undefined && !(Array.isArray(state) && state.length === 2)) {
-      throw new ArgumentError(`LSTM: the state is a list [h, c], as forward gave it; got ${describe(state)}`);
-    }
-    const given = state ?? [undefined, undefined];
-    const { y, states } = this.run<readonly [Tensor, Tensor]>('LSTM', x, given, (xs, cell, first, reverse) => {
-      const body = ([h, c]: readonly [Tensor, Tensor], arrived: Tensor) => {
-        const gates = linear(h, cell.hidden, { bias: cell.hiddenBias, residual: arrived });
-        const [i, f, g, o] = split(gates, -1, [H, H, H, H]) as [Tensor, Tensor, Tensor, Tensor];
-        const cNext = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
-        const hNext = mul(sigmoid(o), tanh(cNext));
-        return [[hNext, cNext], hNext] as const;
+    return this.#over(x, state);
+  }
+
+  /** As in training, with dropout between the layers. `key` is the seed of the step, u32 `[2]`. */
+  forwardInTraining(
+    x: Tensor,
+    key: Tensor,
+    state?: readonly [h: Tensor, c: Tensor],
+  ): { y: Tensor; state: [h: Tensor, c: Tensor] } {
+    return this.#over(x, state, checkSeed('LSTM', key));
+  }
+
+  #over(
+    x: Tensor,
+    state: readonly [h: Tensor, c: Tensor] | undefined,
+    key?: Tensor,
+  ): { y: Tensor; state: [h: Tensor, c: Tensor] } {
+    const given = pairOfStates('LSTM', state);
+    const { y, states } = this.run<readonly [Tensor, Tensor]>('LSTM', x, given, key, (xs, cell, first, reverse) => {
+      const body = (before: readonly [Tensor, Tensor], arrived: Tensor) => {
+        const next = lstmTurn(before, arrived, cell);
+        return [next, next[0]] as const;
       };
       const [[h, c], ys] = scan(body, first, xs, { reverse });
       return [[h, c], ys];
     });
     return { y, state: states as [Tensor, Tensor] };
   }
+}
+
+/** @throws ArgumentError unless there is a dropout between each two layers, and a stream for it. */
+function dropsOf(op: string, layers: number, rate: unknown, stream: number | undefined): Dropout[] {
+  if (!(typeof rate === 'number' && rate >= 0 && rate <= 1)) {
+    throw new ArgumentError(`${op}: dropout must be from 0 to 1; it is ${describe(rate)}`);
+  }
+  if (rate === 0) return [];
+  if (layers === 1) throw new ArgumentError(`${op}: dropout is between layers, of which there is one`);
+  if (stream === undefined) {
+    throw new ArgumentError(`${op}: dropout needs a stream of its own, as Dropout: { dropout: ${rate}, stream: 0 }`);
+  }
+  return Array.from({ length: layers - 1 }, (_, layer) => new Dropout(rate, stream + layer));
+}
+
+/** @throws ArgumentError unless it is a tensor, as a state in its place is not. */
+function checkSeed(op: string, key: unknown): Tensor {
+  if (key instanceof Tensor) return key;
+  throw new ArgumentError(`${op}: in training the seed of the step comes second, u32 [2]; got ${describe(key)}`);
 }

@@ -229,6 +229,10 @@ def first(x, channels):
     return x if channels == "first" else x.movedim(-1, 1)
 
 
+def back(y, channels):
+    return y if channels == "first" else y.movedim(1, -1)
+
+
 def image(m, b, c, *sides, grain=8):
     """An image with channels first or last, and which."""
     channels = m.one_of("last", "last", "first")
@@ -271,7 +275,7 @@ def convolutions(m):
             w = m.x(m.numbers([out, per, *window], grain=8))
 
             def reference(x, w, bias=None):
-                y = last(f(first(x, channels), w, bias, **more))
+                y = back(f(first(x, channels), w, bias, **more), channels)
                 return ACTIVATIONS[given["activation"]](y) if "activation" in given else y
 
             m.add([x, w, *([given] if given else [])], reference)
@@ -298,7 +302,7 @@ def convolutions(m):
             given["bias"] = m.x(m.numbers([out]))
         w = m.x(m.numbers([c, out, *window], grain=8))
         args = [x, w, *([given] if given else [])]
-        m.add(args, lambda x, w, bias=None: last(F.conv_transpose2d(first(x, channels), w, bias, **more)))
+        m.add(args, lambda x, w, bias=None: back(F.conv_transpose2d(first(x, channels), w, bias, **more), channels))
     m.op("patchEmbed", value=1e-5, gradient=2e-5)
     for _ in range(m.count // 2):
         b, c, out, p = m.integer(1, 2), m.one_of(1, 3), m.one_of(1, 3), m.one_of(1, 3)

@@ -53,7 +53,19 @@ function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOp
                   pixel(b, i * strideDown + u * down - top, j * strideAcross + v * over - left, first + c);
           y.data[at++] = options.activation === 'relu' ? Math.max(sum, 0) : sum;
         }
-  return y;
+  return channels === 'first' ? channelsFirst(y) : y;
+}
+
+/** `[B, h, w, D]` → `[B, D, h, w]`. */
+function channelsFirst({ shape, data }: Ref): Ref {
+  const [batch, rows, cols, out] = shape as Four;
+  const turned = ref([batch, out, rows, cols], new Float64Array(data.length));
+  data.forEach((value, at) => {
+    const [place, d] = [Math.floor(at / out), at % out];
+    const [b, within] = [Math.floor(place / (rows * cols)), place % (rows * cols)];
+    turned.data[(b * out + d) * rows * cols + within] = value;
+  });
+  return turned;
 }
 
 const check = (name: string, options: Conv2dOptions, cases: readonly (readonly Shape[])[]) =>
@@ -163,7 +175,7 @@ for (const [name, options, ...shapes] of [
         dilation: [1, options.dilation ?? 1],
         padding: options.padding === 'same' ? 'same' : [0, options.padding ?? 0],
       });
-      return ref(y.shape.toSpliced(1, 1), y.data);
+      return ref(y.shape.toSpliced(options.channels === 'first' ? 2 : 1, 1), y.data);
     },
     cases: [shapes],
     tolerance: { forward: 2e-6, gradient: 2e-5 },
@@ -178,12 +190,15 @@ function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvT
     both(options.outputPadding ?? 0),
     both(options.dilation ?? 1),
   ];
-  const [inputs, out, high, wide] = weight.shape as Four;
+  const { groups = 1 } = options;
+  const [inputs, each, high, wide] = weight.shape as Four;
+  const out = each * groups;
   const isFirst = options.channels === 'first';
   const [batch, rows, cols] = (isFirst ? [x.shape[0], x.shape[2], x.shape[3]] : x.shape) as Four;
   const side = (axis: 0 | 1, n: number, k: number) =>
     (n - 1) * stride[axis] - 2 * padding[axis] + dilation[axis] * (k - 1) + 1 + more[axis];
-  const [height, across] = [side(0, rows, high), side(1, cols, wide)];
+  const [height, across] =
+    options.outputSize === undefined ? [side(0, rows, high), side(1, cols, wide)] : both(options.outputSize);
   const y = ref(
     [batch, height, across, out],
     Float64Array.from({ length: batch * height * across * out }, (_, i) => bias?.data[i % out] ?? 0),
@@ -192,9 +207,10 @@ function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvT
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < cols; j++)
         for (let c = 0; c < inputs; c++)
-          for (let d = 0; d < out; d++)
+          for (let e = 0; e < each; e++)
             for (let u = 0; u < high; u++)
               for (let v = 0; v < wide; v++) {
+                const d = Math.floor(c / (inputs / groups)) * each + e;
                 const row = i * stride[0] + u * dilation[0] - padding[0];
                 const col = j * stride[1] + v * dilation[1] - padding[1];
                 if (row < 0 || row >= height || col < 0 || col >= across) continue;
@@ -202,9 +218,9 @@ function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvT
                   ? ((b * inputs + c) * rows + i) * cols + j
                   : ((b * rows + i) * cols + j) * inputs + c;
                 y.data[((b * height + row) * across + col) * out + d]! +=
-                  x.data[at]! * weight.data[((c * out + d) * high + u) * wide + v]!;
+                  x.data[at]! * weight.data[((c * each + e) * high + u) * wide + v]!;
               }
-  return y;
+  return isFirst ? channelsFirst(y) : y;
 }
 
 for (const [name, options, ...shapes] of [
@@ -222,6 +238,10 @@ for (const [name, options, ...shapes] of [
   ],
   ['channels first', { stride: 2, channels: 'first' }, [2, 3, 4, 5], [3, 2, 2, 2], [2]],
   ['of no images', { stride: 2 }, [0, 4, 3, 4], [4, 4, 2, 2]],
+  ['to a size', { stride: 2, padding: 1, outputSize: [8, 7] }, [1, 4, 4, 3], [3, 2, 3, 3]],
+  ['in groups', { groups: 2, stride: 2 }, [2, 3, 2, 4], [4, 3, 2, 2], [6]],
+  ['depthwise', { groups: 3, stride: 2, padding: 1 }, [1, 4, 3, 3], [3, 2, 3, 3], [6]],
+  ['in groups, channels first', { groups: 2, channels: 'first' }, [2, 4, 3, 2], [4, 1, 2, 2]],
 ] as readonly (readonly [string, ConvTranspose2dOptions, ...Shape[]])[]) {
   checkOp(
     `convTranspose2d ${name}`,
@@ -285,13 +305,27 @@ describe('errors of conv1d and convTranspose2d', () => {
       `[ShapeError: convTranspose2d: x must be [B, H, W, C] with the C of the weight; got x [1, 3, 3, 4], weight [3, 4, 2, 2]]`,
     );
     expect(() => convTranspose2d(x, zeros(4, 2))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: convTranspose2d: the weight must be [C, D, kh, kw], with inputs and outputs; got x [1, 3, 3, 4], weight [4, 2]]`,
+      `[ShapeError: convTranspose2d: the weight must be [C, D / groups, kh, kw], with inputs and outputs; got x [1, 3, 3, 4], weight [4, 2]]`,
     );
     expect(() => convTranspose2d(x, zeros(4, 2, 1, 1), { padding: 2 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: convTranspose2d: nothing is left of 3 × 3 windows, with padding 2; got x [1, 3, 3, 4], weight [4, 2, 1, 1]]`,
     );
     expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { outputPadding: 1 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: convTranspose2d: the outputPadding must be below the stride or the dilation (1); got x [1, 3, 3, 4], weight [4, 2, 2, 2]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { groups: 3 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: the groups must be a whole number that divides C (3 and 4); got x [1, 3, 3, 4], weight [4, 2, 2, 2]]`,
+    );
+    expect(() =>
+      convTranspose2d(x, zeros(4, 2, 2, 2), { stride: 2, outputSize: [7, 8] }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: the outputSize must be from [6, 6] to [7, 7]; got x [1, 3, 3, 4], weight [4, 2, 2, 2]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { stride: 2, outputSize: 5 })).toThrow(
+      'convTranspose2d: the outputSize must be from [6, 6] to [7, 7]; got x',
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { outputPadding: 0, outputSize: 4 })).toThrow(
+      'convTranspose2d: outputPadding and outputSize exclude each other; got x',
     );
     expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { bias: zeros(3) })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: convTranspose2d: the bias must be [D]; got x [1, 3, 3, 4], weight [4, 2, 2, 2], bias [3]]`,

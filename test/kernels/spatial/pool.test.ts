@@ -31,7 +31,7 @@ function refPool(
   isFirst: boolean,
   rows: readonly (readonly [number, number])[],
   cols: readonly (readonly [number, number])[],
-  value: (inside: readonly number[]) => number,
+  value: (inside: readonly number[], rows: readonly [number, number], cols: readonly [number, number]) => number,
 ): Ref {
   const [batch, second, third, fourth] = x.shape as [number, number, number, number];
   const [height, across] = isFirst ? [third, fourth] : [second, third];
@@ -48,7 +48,7 @@ function refPool(
           : ((b * height + row) * across + col) * fourth + c;
         inside.push(x.data[place] as number);
       }
-    return value(inside);
+    return value(inside, rows[i]!, cols[j]!);
   });
   return ref(shape, data);
 }
@@ -56,9 +56,15 @@ function refPool(
 function windowsOf(
   length: number,
   window: number,
-  { stride = window, padding = 0 }: { readonly stride?: number; readonly padding?: number },
+  {
+    stride = window,
+    padding = 0,
+    ceilMode = false,
+  }: { readonly stride?: number; readonly padding?: number; readonly ceilMode?: boolean },
 ): [number, number][] {
-  const count = Math.floor((length + 2 * padding - window) / stride) + 1;
+  let count = Math[ceilMode ? 'ceil' : 'floor']((length + 2 * padding - window) / stride) + 1;
+  // As PyTorch has it: none begins in the padding at the end.
+  if (ceilMode && (count - 1) * stride >= length + padding) count--;
   return Array.from({ length: count }, (_, i) => [i * stride - padding, i * stride - padding + window]);
 }
 
@@ -75,6 +81,8 @@ const table: readonly (readonly [window: number | readonly [number, number], opt
   [[3, 2], { stride: [2, 1], padding: [0, 1] }, [2, 6, 4, 3]],
   [2, { channels: 'first' }, [2, 3, 4, 6], [1, 17, 5, 7]],
   [3, { stride: 2, padding: 1, channels: 'first' }, [2, 3, 7, 8]],
+  [2, { ceilMode: true }, [1, 5, 4, 3], [1, 3, 7, 2]],
+  [3, { stride: 3, padding: 1, ceilMode: true }, [1, 6, 7, 3], [1, 5, 8, 2]],
 ];
 for (const [window, options, ...shapes] of table) {
   const [high, wide] = [window].flat() as [number, number];
@@ -84,7 +92,11 @@ for (const [window, options, ...shapes] of table) {
     windowsOf(sides(x)[axis], length, {
       stride: options.stride === undefined ? length : both(options.stride)[axis],
       padding: both(options.padding ?? 0)[axis],
+      ceilMode: options.ceilMode ?? false,
     });
+  /** How many places of a window the image and its padding have. */
+  const counted = (x: Ref, axis: 0 | 1, [from, to]: readonly [number, number]) =>
+    Math.min(to, sides(x)[axis] + both(options.padding ?? 0)[axis]) - from;
   const windows = (x: Ref) => [along(x, 0, high), along(x, 1, wide ?? high)] as const;
   const name = `${window} ${JSON.stringify(options)}`;
 
@@ -95,7 +107,12 @@ for (const [window, options, ...shapes] of table) {
   });
   checkOp(`avgPool2d ${name}`, (x) => avgPool2d(x!, window, options), {
     reference: ([x]) =>
-      refPool(x!, isFirst, ...windows(x!), (inside) => inside.reduce((a, b) => a + b, 0) / (high * (wide ?? high))),
+      refPool(
+        x!,
+        isFirst,
+        ...windows(x!),
+        (inside, rows, cols) => inside.reduce((a, b) => a + b, 0) / (counted(x!, 0, rows) * counted(x!, 1, cols)),
+      ),
     cases: shapes.map((shape) => [shape]),
   });
   checkOp(`avgPool2d ${name}, padding left out`, (x) => avgPool2d(x!, window, { ...options, countPadding: false }), {

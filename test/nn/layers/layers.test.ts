@@ -3,13 +3,14 @@ import { crossAttention, qkvAttention } from '../../../src/kernels/attention/att
 import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { relu, scale } from '../../../src/kernels/elementwise/unary.ts';
-import { split } from '../../../src/kernels/layout/layout.ts';
+import { permute, split } from '../../../src/kernels/layout/layout.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
-import { conv2d, convTranspose2d } from '../../../src/kernels/spatial/index.ts';
+import { conv1d, conv2d, convTranspose2d } from '../../../src/kernels/spatial/index.ts';
 import { Attention, CrossAttention } from '../../../src/nn/layers/attention.ts';
 import { BatchNorm } from '../../../src/nn/layers/batch-norm.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
+import { Conv1d } from '../../../src/nn/layers/conv1d.ts';
 import { Conv2d, ConvTranspose2d } from '../../../src/nn/layers/conv2d.ts';
 import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { Embedding } from '../../../src/nn/layers/embedding.ts';
@@ -24,6 +25,7 @@ import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
 import { saveParameters } from '../../../src/nn/layers/parameter-files.ts';
 import { PatchEmbed } from '../../../src/nn/layers/patch-embed.ts';
 import { GRU, LSTM } from '../../../src/nn/layers/recurrent.ts';
+import { GRUCell, LSTMCell } from '../../../src/nn/layers/recurrent-cells.ts';
 import { Sequential } from '../../../src/nn/layers/sequential.ts';
 import { buildModule, newWeights, storedWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
@@ -143,7 +145,7 @@ describe('Conv2d and ConvTranspose2d', () => {
     expect(await read(conv.forward(x))).toEqual(await read(conv2d(x, conv.weight, { ...options, bias: conv.bias })));
     const same = new Conv2d(weights(), 5, 2, { side: 3, padding: 'same', bias: false });
     expect([...parameters(same).keys()]).toEqual(['weight']);
-    expect(same.forward(x, 'first').shape).toEqual([1, 4, 4, 2]);
+    expect(same.forward(x, 'first').shape).toEqual([1, 2, 4, 4]);
 
     const up = new ConvTranspose2d(weights(), 4, 3, { side: 3, stride: [2, 1], padding: 1, outputPadding: [1, 0] });
     expect([...parameters(up)].map(([name, { shape }]) => [name, ...shape])).toEqual([
@@ -153,6 +155,52 @@ describe('Conv2d and ConvTranspose2d', () => {
     expect(await read(up.forward(x))).toEqual(
       await read(convTranspose2d(x, up.weight, { bias: up.bias, stride: [2, 1], padding: 1, outputPadding: [1, 0] })),
     );
+  });
+
+  it('make images of the size that was halved, in groups, and channels first', async () => {
+    const up = new ConvTranspose2d(weights(), 4, 6, { side: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 });
+    expect(up.weight.shape).toEqual([4, 3, 3, 3]);
+    const x = floats(1, 3, 2, 4);
+    const given = { bias: up.bias, stride: 2, padding: 1, groups: 2 };
+    const [own, odd, first] = [
+      up.forward(x),
+      up.forward(x, { outputSize: [5, 4] }),
+      up.forward(permute(x, [0, 3, 1, 2]), 'first'),
+    ];
+    expect([own.shape, odd.shape, first.shape]).toEqual([
+      [1, 6, 4, 6],
+      [1, 5, 4, 6],
+      [1, 6, 6, 4],
+    ]);
+    expect(await read(odd)).toEqual(await read(convTranspose2d(x, up.weight, { ...given, outputPadding: [0, 1] })));
+    expect(await read(permute(first, [0, 2, 3, 1]))).toEqual(await read(own));
+    expect(() => up.forward(x, { outputSize: [7, 4] })).toThrow('the outputSize must be from [5, 3] to [6, 4]');
+    expect(() => up.forward(x, { size: [5, 4] } as never)).toThrow(/there is no 'size'/);
+    expect(() => new ConvTranspose2d(weights(), 4, 6, { side: 3, groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: ConvTranspose2d: the groups must divide inputs and outputs (4, 4 and 6)]`,
+    );
+  });
+
+  it('have a sibling along one axis', async () => {
+    const settings = { side: 3, stride: 2, padding: 1, dilation: 2, groups: 2 } as const;
+    const conv = new Conv1d(weights(), 4, 6, settings);
+    expect([...parameters(conv)].map(([name, { shape }]) => [name, ...shape])).toEqual([
+      ['weight', 6, 2, 3],
+      ['bias', 6],
+    ]);
+    const x = floats(2, 9, 4);
+    const { side: _, ...options } = settings;
+    expect(await read(conv.forward(x))).toEqual(await read(conv1d(x, conv.weight, { ...options, bias: conv.bias })));
+    const same = new Conv1d(weights(), 9, 2, { side: 3, padding: 'same', bias: false, init: ones });
+    expect([...parameters(same).keys()]).toEqual(['weight']);
+    expect(same.forward(x, 'first').shape).toEqual([2, 2, 4]);
+    expect(() => new Conv1d(weights(), 4, 6, { padding: 1 } as never)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Conv1d: the side must be a whole number above 0 (undefined)]`,
+    );
+    expect(() => new Conv1d(weights(), 4, 6, { side: 3, stride: [1, 2] } as never)).toThrow(
+      'Conv1d: the stride must be',
+    );
+    expect(() => new Conv1d(weights(), 4, 6, { side: 3, kernel: 3 } as never)).toThrow(/there is no 'kernel'/);
   });
 
   it('refuse groups that do not divide, and settings that they do not have', () => {
@@ -330,6 +378,7 @@ it('layers say which argument is missing, and where it comes from', () => {
     [Attention, 'heads', 8],
     [BatchNorm, 'channels'],
     [Block, 'hidden', { ...settings, hidden: undefined }],
+    [Conv1d, 'outputs', 3],
     [Conv2d, 'outputs', 3],
     [ConvStem, 'dim', { ...settings, dim: '8' }],
     [ConvTranspose2d, 'outputs', 3],
@@ -337,8 +386,10 @@ it('layers say which argument is missing, and where it comes from', () => {
     [Embedding, 'dim', 9],
     [GroupNorm, 'channels', 2],
     [GRU, 'hidden', 3],
+    [GRUCell, 'hidden', 3],
     [LayerNorm, 'dim'],
     [LSTM, 'hidden', 3],
+    [LSTMCell, 'hidden', 3],
     [Mlp, 'outputs', 2, 3],
     [MultiHeadAttention, 'heads', 8],
     [PatchEmbed, 'dim', { ...settings, dim: Number.NaN }],
@@ -370,9 +421,21 @@ it('layers refuse options that they do not have, and numbers in the place of opt
     [
       GRU,
       [{ numLayers: 2 }],
-      "GRU: options come by name: { layers, bias, batchFirst, bidirectional }; there is no 'numLayers'",
+      "GRU: options come by name: { layers, bias, batchFirst, bidirectional, dropout, stream }; there is no 'numLayers'",
     ],
-    [LSTM, [2], 'LSTM: options come by name: { layers, bias, batchFirst, bidirectional }; got the number 2'],
+    [
+      LSTM,
+      [2],
+      'LSTM: options come by name: { layers, bias, batchFirst, bidirectional, dropout, stream }; got the number 2',
+    ],
+    [GRUCell, [{ layers: 2 }], "GRUCell: options come by name: { bias }; there is no 'layers'"],
+    [GRU, [{ dropout: 1.5 }], 'GRU: dropout must be from 0 to 1; it is the number 1.5'],
+    [LSTM, [{ dropout: 0.5 }], 'LSTM: dropout is between layers, of which there is one'],
+    [
+      LSTM,
+      [{ dropout: 0.5, layers: 2 }],
+      'LSTM: dropout needs a stream of its own, as Dropout: { dropout: 0.5, stream: 0 }',
+    ],
     [Linear, [{ biass: false }], "Linear: options come by name: { bias, init }; there is no 'biass'"],
     [Linear, [{ init: 1 }], 'Linear: init must be an initializer, as normal(0.02); it is the number 1'],
     [Embedding, [{ paddingIdx: 0 }], "Embedding: options come by name: { init }; there is no 'paddingIdx'"],

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { GRU, LSTM, type RecurrentOptions } from '../../../src/nn/layers/recurrent.ts';
+import { GRUCell, LSTMCell } from '../../../src/nn/layers/recurrent-cells.ts';
 import { newWeights, weightsFrom } from '../../../src/nn/layers/weights.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
@@ -206,6 +208,79 @@ describe.each(['GRU', 'LSTM'] as const)('%s', (kind) => {
     expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(1 / Math.sqrt(H));
     expect(Math.max(...values)).toBeGreaterThan(0.9 / Math.sqrt(H));
     expect(Math.min(...values)).toBeLessThan(-0.9 / Math.sqrt(H));
+  });
+
+  it('drops, in training, between layers: what each but the last gives to the next', async () => {
+    const { layer, values } = make({ layers: 3, dropout: 0.5, stream: 6 });
+    const below = make({}).layer;
+    const parts = [0, 1, 2].map((at) => {
+      const names = [...parameters(below).keys()].map((name) => [name, name.replace('l0', `l${at}`)] as const);
+      const given = new Map(names.map(([own, name]) => [own, values.get(name) as Float64Array]));
+      const weights = weightsFrom(device.current, (name) => Float32Array.from(given.get(name) as Float64Array));
+      return new { GRU, LSTM }[kind](weights, at === 0 ? I : H, H);
+    });
+    const x = tensor(device.current, draw(80, [T, B, I]), [T, B, I]);
+    const key = tensor(device.current, new Uint32Array([5, 1]));
+    let y = x;
+    parts.forEach((part, at) => {
+      y = forward(part, y).y;
+      if (at < 2) y = new Dropout(0.5, 6 + at).forwardInTraining(y, key);
+    });
+    const trained = layer.forwardInTraining(x, key);
+    const [got, want, plain] = (await readAll([trained.y, y, forward(layer, x).y])) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    near(got, want);
+    expect([...got]).not.toEqual([...plain]);
+    expect(() => layer.forwardInTraining(x, undefined as never)).toThrow(
+      `${kind}: in training the seed of the step comes second, u32 [2]; got undefined`,
+    );
+  });
+
+  it.each([true, false])('has a cell, which is one turn of it, with biases: %s', async (bias) => {
+    const { layer, values } = make({ bias });
+    const weights = weightsFrom(device.current, (name) => Float32Array.from(values.get(`${name}_l0`) as Float64Array));
+    const cell = new { GRU: GRUCell, LSTM: LSTMCell }[kind](weights, I, H, { bias });
+    const names = [...parameters(layer)].map(([name, { shape }]) => [name.replace('_l0', ''), shape]);
+    expect([...parameters(cell)].map(([name, { shape }]) => [name, shape])).toEqual(names);
+    const x = draw(90, [B, I]);
+    const [h0, c0] = [draw(91, [B, H]), draw(92, [B, H])];
+    const of = (data: Float64Array, width: number) => tensor(device.current, data, [B, width]);
+    const turn = (h?: Tensor, c?: Tensor) =>
+      cell instanceof GRUCell ? [cell.forward(of(x, I), h)] : cell.forward(of(x, I), h && c && [h, c]);
+    const wanted = (h: Float64Array, c: Float64Array) =>
+      Array.from({ length: B }, (_, b) => {
+        const row = (data: Float64Array, width: number) => Array.from(data.subarray(b * width, (b + 1) * width));
+        return layerOf(kind, values, '_l0', [row(x, I)], row(h, H), row(c, H), false);
+      });
+    const none = new Float64Array(B * H);
+    for (const [states, want] of [
+      [turn(of(h0, H), of(c0, H)), wanted(h0, c0)],
+      [turn(), wanted(none, none)],
+    ] as const) {
+      const [h, c] = (await readAll(states)) as [Float32Array, Float32Array | undefined];
+      near(
+        h,
+        want.flatMap((one) => one.h),
+      );
+      if (c)
+        near(
+          c,
+          want.flatMap((one) => one.c),
+        );
+    }
+    expect(() => cell.forward(of(h0, H))).toThrow(`${kind}Cell: x must be [B, C] with 3 channels; got x [2, 5]`);
+    const wrong = of(x, I);
+    expect(() => cell.forward(of(x, I), (kind === 'GRU' ? wrong : [wrong, wrong]) as never)).toThrow(
+      `${kind}Cell: a state must be [B, H]; got state [2, 3], expected [2, 5]`,
+    );
+    expect(() => cell.forward(of(x, I), (kind === 'GRU' ? [] : wrong) as never)).toThrow(
+      kind === 'GRU'
+        ? 'GRUCell: a state must be a tensor, as forward gave it; it is a list'
+        : 'LSTMCell: the state is a list [h, c], as forward gave it; got a Tensor',
+    );
   });
 
   it('says what does not fit', () => {

@@ -11,6 +11,7 @@ import {
   toFloat32,
   writeSafetensors,
 } from '../../../src/nn/safetensors/index.ts';
+import { openTorch } from '../../../src/nn/torch/index.ts';
 import { read } from '../../../src/tensor/run/index.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -85,6 +86,13 @@ describe('openWeights', () => {
 });
 
 describe('sources', () => {
+  test('what is none', async () => {
+    await expect(openWeights(Promise.resolve(memory()) as never)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: openWeights: a source has { size, readRange }, as blobRanges(blob) and await fetchRanges(url) give it; got a Promise]`,
+    );
+    await expect(openTorch(bytes as never)).rejects.toThrow(/^openTorch: a source has .*; got a Uint8Array$/);
+  });
+
   test('a Blob', async () => {
     const { tensors } = await openWeights(blobRanges(new Blob([bytes])), 'blob');
     expect(toFloat32(await tensors.get('q.weight')!.read())).toEqual(counted(8, 1));

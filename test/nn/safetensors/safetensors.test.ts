@@ -205,6 +205,19 @@ describe('bad files', () => {
     expect(caught).toMatchObject({ name: 'CheckpointError', file: 'model.safetensors' });
   });
 
+  test('what is no bytes', () => {
+    for (const [given, what] of [
+      ['model.safetensors', "the string 'model.safetensors'"],
+      [Promise.resolve(eight), 'a Promise'],
+      [new Float32Array(2), 'a Float32Array'],
+      [undefined, 'undefined'],
+    ]) {
+      expect(() => readSafetensors(given as never)).toThrow(
+        `safetensors: the bytes of a file are a Uint8Array; got ${what}`,
+      );
+    }
+  });
+
   test('the start of the file', () => {
     expect(() => read(new Uint8Array(3))).toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: model.safetensors: this is no safetensors file: it has 3 bytes]`,
