@@ -44,6 +44,7 @@ import {
   tellUnknown,
   UsageError,
   version,
+  weightHashes,
   wholeNumber,
   withDevice,
   withNaming,
@@ -139,8 +140,11 @@ async function evalModel(asked: Context, chosen: EvalArguments): Promise<void> {
   const ignore = chosen.ground ? null : set.ignore;
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
-  await agree(group, 'eval', version, chosen, { [unit]: photos.length });
   const opened = await openModelAndWords(context, chosen);
+  await agree(group, 'eval', version, chosen, {
+    facts: { [unit]: photos.length },
+    inputs: () => weightHashes(opened, chosen),
+  });
   const data = dataSettings(opened, chosen.data);
   const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);

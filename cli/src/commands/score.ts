@@ -13,7 +13,7 @@ import {
 import { Command } from 'commander';
 import { writeNamedFile } from '../files/index.ts';
 import { adapterOf, agree, bindingNote, endWithOthers, joinMpi } from '../mpi/index.ts';
-import { loadAtlas } from '../photos/index.ts';
+import { atlasHash, loadAtlas } from '../photos/index.ts';
 import { scoreTable } from '../reports/index.ts';
 import {
   adapterOption,
@@ -48,6 +48,7 @@ import {
   teacherPriorOption,
   tellUnknown,
   version,
+  weightHashes,
   wholeNumber,
   withDevice,
   withoutUnknown,
@@ -137,7 +138,14 @@ async function score(asked: Context, options: ScoreArguments): Promise<void> {
   const { terminal } = context;
   await checkResultFile('score: --out', options.out, 'baselines');
   const opened = await openModelAndClip(context, options);
-  await agree(group, 'score', version, options, { 'steps of training': opened.info.step });
+  const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
+  await agree(group, 'score', version, options, {
+    inputs: async () => ({
+      ...(await weightHashes(opened, options)),
+      ...(options.atlas !== undefined && { [`--atlas ${options.atlas}`]: await atlasHash(options.atlas) }),
+      ...(options.synonyms !== undefined && { [`--synonyms ${options.synonyms}`]: JSON.stringify(synonyms) }),
+    }),
+  });
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
     size: options.size ?? sceneSide(opened.info.config),
@@ -149,7 +157,6 @@ async function score(asked: Context, options: ScoreArguments): Promise<void> {
     ...groupRules(options, opened.info.naming, true),
     refine: refineRule(options) ?? opened.info.naming.refine,
   };
-  const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const words = withSynonyms(scenes.names, synonyms);
   const { unknown } = tellUnknown(context, opened.text, words, options.clip);
   // What the package brings is told from what was trained here.

@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
+import { gatherBytes } from '@zeroseg/core/internal';
 import { MpiError } from './errors.ts';
 import { launchedBy, startedAmong } from './launcher.ts';
 import { Neighbours } from './neighbours.ts';
@@ -182,19 +183,42 @@ export async function waitForAll(group: OpenMpi): Promise<void> {
   await group.allReduce(new Float64Array(1));
 }
 
-/**
- * Checks, in all processes of a group, that they were started alike: see {@link refuseOthers}. `facts` are what each found, such as how many
- * photos there are.
- */
+/** What a process found, which all must have found alike. */
+export interface Found {
+  /** Such as how many photos there are. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+  /** Hashes of files, each by the option that names it, with what it was given. */
+  readonly inputs?: () => Promise<Readonly<Record<string, string>>>;
+}
+
+/** Checks, in all processes of a group, that they were started alike (see {@link refuseOthers}), and read the same files. */
 export async function agree(
   group: OpenMpi | undefined,
   command: string,
   version: string,
   options: object,
-  facts: Readonly<Record<string, unknown>> = {},
+  { facts = {}, inputs }: Found = {},
 ): Promise<void> {
   if (!group) return;
   const own = { ...agreedOf(version, options), facts };
   refuseOthers(command, own, await shareJson(group, own));
-  await waitForAll(group);
+  refuseOtherInputs(command, await gatherJson(group, (await inputs?.()) ?? {}));
+}
+
+/** @throws {MpiError} in all processes alike, where one has another file than the first. */
+export function refuseOtherInputs(command: string, inputs: readonly Readonly<Record<string, string>>[]): void {
+  for (const [option, first] of Object.entries(inputs[0] ?? {})) {
+    const others = [...inputs.keys()].filter((rank) => inputs[rank]?.[option] !== first);
+    if (others.length === 0) continue;
+    const [who, whose] = others.length === 1 ? ['rank', 'has'] : ['ranks', 'have'];
+    throw new MpiError(
+      `${command}: ${option}: ${who} ${others.join(', ')} ${whose} another file of that name than rank 0; copy that of rank 0 to all machines`,
+    );
+  }
+}
+
+/** Any JSON of each process, by rank, in all. It waits for them all. */
+async function gatherJson<T>(group: OpenMpi, value: T): Promise<T[]> {
+  const all = await gatherBytes(group, new TextEncoder().encode(JSON.stringify(value)));
+  return all.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as T);
 }

@@ -18,5 +18,5 @@ export { segmentsFormat, withoutResults } from './own-results.ts';
 export { kindBesideText, photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
-export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
+export { atlasHash, loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
 export { type NameLettering, nameLettering } from './system-lettering.ts';

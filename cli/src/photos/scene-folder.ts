@@ -20,6 +20,7 @@ import {
   type Check,
   FileError,
   FolderLock,
+  hashFiles,
   isLeftoverOf,
   isListOf,
   isSystemError,
@@ -49,6 +50,11 @@ export async function loadAtlas(folder: string = packaged): Promise<SceneAtlas> 
   } catch (error) {
     throw new FileError('loadAtlas', png, systemReason(error), { cause: error });
   }
+}
+
+/** SHA-256 of both files of an atlas. */
+export function atlasHash(folder: string): Promise<string> {
+  return hashFiles(['atlas.json', 'atlas.png'].map((name) => join(folder, name)));
 }
 
 /** `classes.json` of a folder of scenes: what its labels mean, and how it was made. */

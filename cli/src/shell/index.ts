@@ -40,6 +40,7 @@ export {
   modelFacts,
   openModelAndClip,
   openModelAndWords,
+  weightHashes,
   withNaming,
 } from './model-and-words.ts';
 export {

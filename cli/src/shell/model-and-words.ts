@@ -26,6 +26,7 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
+import { hashFiles } from '../files/index.ts';
 import {
   checkHeld,
   hasOwnText,
@@ -319,6 +320,17 @@ export function loadModel<Pair extends ModelAndText>(
 export function modelFacts(opened: ModelAndText): { file: string; step: number | null; teacher: string } {
   const { step = null, teacher = '' } = opened.kind === 'zeroseg' ? opened.info : {};
   return { file: opened.kind === 'clip' ? `clip:${opened.file}:${opened.mode}` : opened.file, step, teacher };
+}
+
+/** SHA-256 of the files of a model and of its CLIP, by the options that name them: what several processes must have alike. */
+export async function weightHashes(
+  opened: ModelAndText,
+  { model = builtIn, clip }: PairArguments,
+): Promise<Record<string, string>> {
+  const option = `--model ${model}`;
+  if (opened.kind === 'clip') return { [option]: await opened.clip.weightsHash() };
+  if (opened.kind !== 'zeroseg') return { [option]: await opened.weightsHash() };
+  return { [option]: await hashFiles([opened.file]), [`--clip ${clip ?? builtIn}`]: await opened.clip.weightsHash() };
 }
 
 /** Embeds the names, with progress where there are many. */

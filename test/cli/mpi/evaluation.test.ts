@@ -1,8 +1,9 @@
 /** `mpirun -n 2 zeroseg eval` and `score`, in processes of their own. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { student } from '@zeroseg/pretrained';
 import { expect, test } from 'vitest';
 import { temporaryFolder, useCommandLine, writeClip, writeVoc } from '../../support/made-up.ts';
 import { hasMpirun, mpirun, processOfRank } from '../../support/mpirun.ts';
@@ -99,3 +100,32 @@ test.skipIf(!hasMpirun)('a process that scores otherwise is refused', async () =
     'zeroseg: rank 1: score: --scenes is 3 here and 2 in the first process; start all of them with the same options',
   ]);
 });
+
+test.skipIf(!hasMpirun)(
+  'a model, or a teacher, that is another file in one process is refused in all of them',
+  async () => {
+    const weights = await readFile(fileURLToPath(student.weights));
+    for (const rank of [0, 1]) {
+      await writeClip(at(`rank-${rank}`, 'clip'), 1 + rank);
+      // The last value of the last tensor.
+      await writeFile(at(`rank-${rank}`, 'model.safetensors'), weights.with(weights.length - 1, rank));
+    }
+    // Each where its own files are.
+    const inOwn = `process.chdir(${JSON.stringify(at('rank-'))} + process.env.OMPI_COMM_WORLD_RANK); await import(${JSON.stringify(program)})`;
+    const job = async (...args: string[]) => {
+      const { code, err } = await mpirun(2, ['--input-type=module', '-e', inOwn, 'zeroseg', ...args]);
+      expect(code).toBe(1);
+      // The second says the same where the first takes a second to end the job.
+      return [...new Set(err.match(/zeroseg: .*/g)?.map((line) => line.replace('zeroseg: rank 1: ', 'zeroseg: ')))];
+    };
+    await writeVoc(at('voc'), 3);
+    expect(await job(...score, '2', '--model', 'model.safetensors', '--clip', 'built-in')).toEqual([
+      'zeroseg: score: --model model.safetensors: rank 1 has another file of that name than rank 0; copy that of rank 0 to all machines',
+    ]);
+    expect(
+      await job('eval', '--data', 'voc', '--root', at('voc'), '--model', 'clip:clip', '--tokenizer', 'hash'),
+    ).toEqual([
+      'zeroseg: eval: --model clip:clip: rank 1 has another file of that name than rank 0; copy that of rank 0 to all machines',
+    ]);
+  },
+);

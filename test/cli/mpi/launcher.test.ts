@@ -4,7 +4,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { launchedBy } from '../../../cli/src/mpi/launcher.ts';
 import { OpenMpi } from '../../../cli/src/mpi/open-mpi.ts';
-import { adapterOf, agreedOf, leaveMpi, refuseOthers } from '../../../cli/src/mpi/processes.ts';
+import { adapterOf, agreedOf, leaveMpi, refuseOtherInputs, refuseOthers } from '../../../cli/src/mpi/processes.ts';
 import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
@@ -56,6 +56,20 @@ it('refuses processes of another version, or with other options', () => {
   const own = agreedOf('1.0.0', { steps: 5, wire: 'f16', baseLr: 0.1 });
   expect(() => refuseOthers('train', own, first)).toThrowErrorMatchingInlineSnapshot(
     `[MpiError: train: --base-lr is 0.1 here and not given in the first process; start all of them with the same options]`,
+  );
+});
+
+it('refuses processes that have read other files, in all of them', () => {
+  const first = { '--model out/run': 'a1', '--clip built-in': 'b2' };
+  refuseOtherInputs('score', [first, { ...first }]);
+  expect(() =>
+    refuseOtherInputs('score', [first, { ...first, '--clip built-in': 'c3' }]),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: score: --clip built-in: rank 1 has another file of that name than rank 0; copy that of rank 0 to all machines]`,
+  );
+  const other = { ...first, '--model out/run': 'd4' };
+  expect(() => refuseOtherInputs('eval', [first, other, first, other])).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: eval: --model out/run: ranks 1, 3 have another file of that name than rank 0; copy that of rank 0 to all machines]`,
   );
 });
 
