@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * Runs the command in a process of its own and takes the lines out that drivers of GPUs write past it to standard error. What the
- * command says itself goes by another descriptor straight to where it is meant, so nothing comes late or in another order; what a
- * crash leaves behind passes through.
+ * Runs the command in a process of its own, which has a thread for each core to decode photos in. The lines are taken out that drivers of
+ * GPUs write past it to standard error; what the command says itself goes by another descriptor straight to where it is meant, so nothing
+ * comes late or in another order; what a crash leaves behind passes through.
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism, constants } from 'node:os';
@@ -18,14 +18,17 @@ const noise =
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
 
-/** Whether there are drivers here that talk: those of Vulkan on Linux. `DEBUG=zeroseg` shows what they say. */
+/**
+ * Whether the command gets a process of its own, with more of libuv's threads: not on Windows, where a signal that is passed on ends a process
+ * at once. Drivers that talk are those of Vulkan on Linux; `DEBUG=zeroseg` shows what they say.
+ */
 function isNeeded(): boolean {
   const isDebugged =
     /\bzeroseg\b/.test(process.env['DEBUG'] ?? '') || process.execArgv.some((arg) => arg.startsWith('--inspect'));
   const isHelp =
     process.argv.length < 3 ||
     process.argv.some((arg) => arg === '--help' || arg === '-h' || arg === '--version' || arg === '-V');
-  return process.platform === 'linux' && !isDebugged && !isHelp;
+  return process.platform !== 'win32' && !isDebugged && !isHelp;
 }
 
 function launch(): void {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkFirstExample } from './first-example.ts';
@@ -112,6 +112,22 @@ describe('a project for Node: zeroseg', () => {
   it('brings the command', async () => {
     const { stdout } = await run('npx', ['--no-install', 'zeroseg', '--version'], { cwd: project });
     expect(stdout.trim()).toBe(packAll().packages.zeroseg.manifest.version);
+  });
+
+  it.each(['linux', 'darwin'])('has a thread for each core to decode photos in, on %s', async (platform) => {
+    // In the process that the user starts, and in that of the command, which it starts.
+    const preload = `
+      if (process.env.ZEROSEG_NOTES) process.on('exit', () => console.log('threads: ' + process.env.UV_THREADPOOL_SIZE));
+      else {
+        require('node:os').availableParallelism = () => 9;
+        require('node:module').syncBuiltinESMExports();
+        Object.defineProperty(process, 'platform', { value: '${platform}' });
+      }`;
+    await writeFile(join(project, 'preload.cjs'), preload);
+    const args = ['--require', './preload.cjs', 'node_modules/zeroseg/bin/zeroseg.js', 'completion', 'bash'];
+    const { UV_THREADPOOL_SIZE: _, ...env } = process.env;
+    const { stdout } = await run(process.execPath, args, { cwd: project, env });
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('threads: 9');
   });
 
   it("runs README's segmentation by words", async () => {
