@@ -1,13 +1,13 @@
-import { checkOptions } from '../../kernels/axis/index.ts';
+import { checkChoice, checkOptions } from '../../kernels/axis/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll } from '../../tensor/run/index.ts';
-import { type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
+import { formatShape, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import { type WeightTensor, type WritableTensor, writeSafetensors } from '../safetensors/index.ts';
 import type { Module } from './module.ts';
 import { checkStored, namedTensors, readParameters } from './weights.ts';
 
 export interface SaveOptions {
-  /** What floats are in the file. Default: F32. Others are I32, U32 and BOOL, as they are. */
+  /** What floats are in the file: F32 or F16. Default: F32. Tensors of i32, u32 and bool are written as I32, U32 and BOOL. */
   readonly dtype?: 'F32' | 'F16';
   readonly metadata?: Readonly<Record<string, string>>;
   /** A name for error messages. */
@@ -23,7 +23,7 @@ export interface SaveOptions {
  * const state = await saveParameters(optimizer.state());
  * ```
  *
- * @throws CheckpointError where a finite float is too large for F16; StepError when there are no parameters.
+ * @throws ShapeError for another dtype; CheckpointError where a finite float is too large for F16; StepError when there are no parameters.
  */
 export async function saveParameters(
   module: Module | ReadonlyMap<string, Tensor>,
@@ -31,6 +31,7 @@ export async function saveParameters(
 ): Promise<Uint8Array<ArrayBuffer>> {
   checkOptions('saveParameters', options, ['dtype', 'metadata', 'name']);
   const { dtype = 'F32', metadata, name = 'parameters' } = options;
+  checkChoice('saveParameters', 'dtype', dtype, ['F32', 'F16']);
   const named = [...namedTensors(module)];
   // The state of an optimizer may have none.
   if (named.length === 0 && !(module instanceof Map)) {
@@ -49,7 +50,7 @@ export async function saveParameters(
   return writeSafetensors(written, metadata, name);
 }
 
-/** What {@link loadMatching} did. */
+/** What {@link loadMatching} did. As a string, or in Node's console, it is its counts, and the first names of what did not fit. */
 export interface LoadReport {
   /** Parameters that were overwritten. */
   readonly loaded: readonly string[];
@@ -59,6 +60,44 @@ export interface LoadReport {
   readonly otherShape: readonly { readonly name: string; readonly shape: Shape; readonly inFile: Shape }[];
   /** Tensors of the file that no parameter asked for, by the file's names. */
   readonly unexpected: readonly string[];
+  toString(): string;
+}
+
+/** Names of a kind that a report prints. */
+const SHOWN = 8;
+
+class Report implements LoadReport {
+  readonly loaded: LoadReport['loaded'];
+  readonly missing: LoadReport['missing'];
+  readonly otherShape: LoadReport['otherShape'];
+  readonly unexpected: LoadReport['unexpected'];
+
+  constructor({ loaded, missing, otherShape, unexpected }: LoadReport) {
+    this.loaded = loaded;
+    this.missing = missing;
+    this.otherShape = otherShape;
+    this.unexpected = unexpected;
+  }
+
+  toString(): string {
+    const { loaded, missing, otherShape, unexpected } = this;
+    const counts = `${loaded.length} loaded, ${missing.length} missing, ${otherShape.length} of another shape, ${unexpected.length} unexpected`;
+    const shapes = otherShape.map(
+      ({ name, shape, inFile }) => `${name} ${formatShape(shape)} (${formatShape(inFile)} in the file)`,
+    );
+    const lines = Object.entries({ missing, 'another shape': shapes, unexpected })
+      .filter(([, names]) => names.length > 0)
+      .map(([kind, names]) => {
+        const more = names.length > SHOWN ? `, and ${names.length - SHOWN} more` : '';
+        return `\n  ${kind}: ${names.slice(0, SHOWN).join(', ')}${more}`;
+      });
+    return counts + lines.join('');
+  }
+
+  /** What Node's console prints. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `LoadReport: ${this}`;
+  }
 }
 
 /**
@@ -67,7 +106,8 @@ export interface LoadReport {
  *
  * ```ts
  * const { tensors } = await openWeights(source, 'backbone.safetensors');
- * const { missing, otherShape, unexpected } = await loadMatching(model, tensors, 'backbone.safetensors');
+ * const report = await loadMatching(model, tensors, 'backbone.safetensors');
+ * console.log(String(report)); // 150 loaded, 2 missing, 0 of another shape, 0 unexpected, and their names
  * ```
  *
  * @throws StepError when the module has no parameters; CheckpointError when a tensor cannot be read, or holds no floats.
@@ -93,5 +133,5 @@ export async function loadMatching(
   if (fitting.size > 0 || named.size === 0) await readParameters(fitting, stored, file, names);
   const asked = new Set([...named.keys()].map(names));
   const unexpected = [...stored.keys()].filter((name) => !asked.has(name));
-  return { loaded: [...fitting.keys()], missing, otherShape, unexpected };
+  return new Report({ loaded: [...fitting.keys()], missing, otherShape, unexpected });
 }

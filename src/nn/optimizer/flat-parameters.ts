@@ -179,9 +179,9 @@ export function placeGradients(
   const { device, parameters, buffers } = flat;
   const recording = currentRecording();
   if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run(), which say when');
-  if (gradients.length !== parameters.length) {
+  if (gradients?.length !== parameters.length) {
     throw new StepError(
-      `optimizer: got ${gradients.length} gradients for ${parameters.length} parameters; give one for each, in their order`,
+      `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters; give one for each, in their order`,
     );
   }
   gradients.forEach((gradient, i) => {

@@ -2,6 +2,7 @@ import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { checkOptions } from '../../kernels/axis/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import {
   type FlatBuffer,
   type FlatParameters,
@@ -98,7 +99,22 @@ export abstract class Optimizer<S extends string = string> {
     return this.numbers(t, lr, scale);
   }
 
-  /** Records one step with these gradients, one for each parameter, all f32 or all f16. */
+  /**
+   * Records one step with these gradients, one for each parameter, all f32 or all f16. `hyper [hyperparameterCount]` is the input that
+   * {@link hyperparameters} fills, a new one for each step.
+   *
+   * ```ts
+   * const inputs = { x: [32, 8], hyper: [optimizer.hyperparameterCount] };
+   * const train = await step(device, inputs, ({ x, hyper }) => {
+   *   const loss = model.loss(x);
+   *   optimizer.update(gradients(loss, optimizer.parameters), hyper);
+   *   return loss;
+   * });
+   * train({ x: batch, hyper: optimizer.hyperparameters(1, 1e-3) });
+   * ```
+   *
+   * @throws ShapeError when `hyper`, or a gradient, has another shape; StepError outside of a step, `jit` or `run`.
+   */
   update(gradients: readonly Tensor[], hyper: Tensor): Update {
     return label('optimizer', () => this.#step(placeGradients(this.flat, gradients), hyper, false));
   }
@@ -163,6 +179,9 @@ export abstract class Optimizer<S extends string = string> {
   }
 
   #step(gradients: readonly Tensor[], hyper: Tensor, clear: boolean): Update {
+    if (!sameShape([this.hyperparameterCount], hyper?.shape)) {
+      throw new ShapeError(this.#name, 'hyper must have the shape [hyperparameterCount]', { hyper: hyper?.shape });
+    }
     const all = this.flat.buffers.map((buffer, i) => ({
       ...buffer,
       ...(this.#state[i] as Record<S, Tensor>),

@@ -1,7 +1,8 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { moveAverage } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { type Module, recordWith } from '../layers/index.ts';
+import { ShapeError, StepError } from '../../tensor/values/index.ts';
+import { type Module, parameters, recordWith } from '../layers/index.ts';
 import type { Optimizer } from './optimizer.ts';
 
 export interface WeightAverageOptions {
@@ -53,8 +54,15 @@ export class WeightAverage {
     return 1 - (warmup ? Math.min(this.decay, (1 + t) / (10 + t)) : this.decay);
   }
 
-  /** Records an update by the weights as they are then: call it after the optimizer's update. `rest` is a scalar. */
+  /**
+   * Records an update by the weights as they are then: call it after the optimizer's update. `rest` is a scalar.
+   *
+   * @throws ShapeError when it is none.
+   */
   update(rest: Tensor): void {
+    if (rest?.size !== 1) {
+      throw new ShapeError('WeightAverage', 'rest must be a scalar, as rest(t) gives it', { rest: rest?.shape });
+    }
     label('average', () => {
       this.#optimizer.flat.buffers.forEach(({ parameters }, i) => {
         moveAverage(this.#buffers[i] as Tensor, parameters, rest);
@@ -62,10 +70,19 @@ export class WeightAverage {
     });
   }
 
-  /** Records `body` with the averages in the place of the model's weights. */
+  /**
+   * Records `body` with the averages in the place of the model's weights.
+   *
+   * @throws StepError when the optimizer updates none of them.
+   */
   within<R>(model: Module, body: () => R): R {
     const averages = [...this.state().values()];
     const by = new Map(this.#optimizer.parameters.map((p, i) => [p, averages[i] as Tensor]));
+    if (![...parameters(model).values()].some((p) => by.has(p))) {
+      throw new StepError(
+        'WeightAverage: within() wants a model that the optimizer updates; it updates none of this one',
+      );
+    }
     return recordWith('WeightAverage: within()', model, by, body);
   }
 

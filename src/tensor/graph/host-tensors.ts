@@ -45,6 +45,12 @@ export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?
 /**
  * A tensor with memory of its own, for what outlives steps and is written by them: weights, optimizer state.
  * Starts from `values`, or from zeros. Freed by {@link free}, or with its device.
+ *
+ * ```ts
+ * const w = variable(device, [2, 3]); // zeros: the shape comes first, and numbers alone are one
+ * const b = variable(device, [3], [1, 2, 3]);
+ * const ids = variable(device, [2], undefined, 'u32');
+ * ```
  */
 export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
   checkDevice('variable', device);

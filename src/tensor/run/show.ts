@@ -33,13 +33,17 @@ const SHOWN = { all: 1000, ends: 3 };
  * The values of a tensor as nested lists, a number of a scalar; true or false in the place of numbers where it holds bool.
  *
  * ```ts
- * await toArray(reshape(arange, [2, 2])); // [[0, 1], [2, 3]]
+ * const rows = await toArray(reshape(arange(device, 4), [2, 2])); // [[0, 1], [2, 3]]
+ * rows[1][0]; // 2
  * ```
+ *
+ * A tensor's type does not say how many axes it has: the result is `any` unless you do, as in `toArray<number[][]>(x)`.
  */
-export async function toArray(x: Tensor): Promise<NestedArray> {
+// biome-ignore lint/suspicious/noExplicitAny: like JSON.parse, so that elements are reached by their indices.
+export async function toArray<A extends NestedArray = any>(x: Tensor): Promise<A> {
   const [values] = await readAll([x]);
   const all = values as HostArray;
-  return nested(x.dtype === 'bool' ? Array.from(all, Boolean) : all, x.shape, 0, x.size);
+  return nested(x.dtype === 'bool' ? Array.from(all, Boolean) : all, x.shape, 0, x.size) as A;
 }
 
 function nested(values: HostArray | boolean[], shape: Shape, from: number, to: number): NestedArray {

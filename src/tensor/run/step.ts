@@ -31,8 +31,8 @@ export interface StepOptions {
   /**
    * Finds the launch that computes a wrong value: what a launch is to write is filled with NaN before it, and inspected after it. A call
    * stops at the first NaN, at the first infinity that a launch made of finite numbers (not at those of a mask of -∞, say), and at
-   * the first element that was not written. Reading a result throws that, with the line of the body that recorded the launch;
-   * if nothing is read, the next call on the device does.
+   * the first element that was not written. Reading a result throws that, with the line of the body that recorded the launch, and the
+   * input that held NaN, if one did; if nothing is read, the next call on the device does.
    */
   readonly check?: boolean;
   /** Measures every launch by GPU timestamps: see `times()`. Needs the feature `timestamp-query`. */
@@ -78,12 +78,12 @@ export interface StepOptionsOf<R extends Results> extends StepOptions {
  * record the same both times: whatever changes between calls must be an input.
  *
  * ```ts
- * const train = await step(device, { x: [32, 8], rate: [] }, ({ x, rate }) => {
+ * const train = await step(device, { x: [32, 8], hyper: [optimizer.hyperparameterCount] }, ({ x, hyper }) => {
  *   const loss = mean(square(matmul(x, w)));
- *   optimizer.update(gradients(loss, [w]), rate);
+ *   optimizer.update(gradients(loss, [w]), hyper);
  *   return loss;
  * });
- * const loss = train({ x: batch, rate: 0.01 });
+ * const loss = train({ x: batch, hyper: optimizer.hyperparameters(1, 0.01) });
  * console.log(await read(loss));
  * ```
  *
@@ -159,7 +159,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   let timer: Timer | undefined;
   let early: EarlyReads<R> | undefined;
   try {
-    if (options.check) check = await (await checkMode()).Check.make(name, program, shared);
+    if (options.check) check = await (await checkMode()).Check.make(name, program, shared, placeholders);
     if (options.time) timer = await (await timers()).Timer.make(device, program, shared);
     if (options.readEarly) early = new (await earlyReads()).EarlyReads(name, program, options, results, shared);
   } catch (error) {
@@ -260,7 +260,8 @@ export type Values<R extends Results> = R extends Tensor
  * A step that is used once: runs `body`, which may write variables, and brings what it returns to the host.
  *
  * ```ts
- * await run(device, () => optimizer.update(gradients(loss(), parameters), rate));
+ * const hyper = tensor(device, optimizer.hyperparameters(1, 0.01));
+ * const { norm } = await run(device, () => optimizer.update(gradients(loss(), optimizer.parameters), hyper));
  * const { scores } = await run(device, () => ({ scores: matmul(q, k, { transposeB: true }) }));
  * ```
  */

@@ -42,6 +42,9 @@ describe('saveParameters', () => {
     expect([tensors.get('w')?.dtype, tensors.get('n')?.dtype]).toEqual(['F16', 'U32']);
     expect([...toFloat32(tensors.get('w')!)]).toEqual([1, 0.0999755859375]);
     expect([...(tensors.get('n')?.bytes ?? [])]).toEqual([255, 255, 255, 255]);
+    await expect(saveParameters(named, { dtype: 'f16' as never })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: saveParameters: dtype must be 'F32' or 'F16'; it is the string 'f16']`,
+    );
     const large = new Map([['w', variable(device.current, [1], [1e6])]]);
     await expect(saveParameters(large, { dtype: 'F16', name: 'half' })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: half: tensor "w": element 0, 1000000, is too large for F16, which ends at 65504; write F32 instead]`,
@@ -156,6 +159,28 @@ describe('loadMatching', () => {
     });
     expect(await read(other.body.weight)).toEqual(await read(one.body.weight));
     expect((await valuesOf(other)).slice(1)).toEqual(before.slice(1));
+  });
+
+  it('prints counts first, then the names of what did not fit', async () => {
+    const stored = readSafetensors(await saveParameters(model(1, 3))).tensors;
+    const names = Array.from({ length: 11 }, (_, i) => [`extra.${i}`, stored.get('head.bias')] as const);
+    const report = await loadMatching(
+      model(2, 7),
+      new Map([...stored, ...names] as never),
+      'model.safetensors',
+      (name) => (name === 'body.bias' ? 'absent' : name),
+    );
+    const text = [
+      '1 loaded, 1 missing, 2 of another shape, 12 unexpected',
+      '  missing: body.bias',
+      '  another shape: head.weight [7, 5] ([3, 5] in the file), head.bias [7] ([3] in the file)',
+      '  unexpected: body.bias, extra.0, extra.1, extra.2, extra.3, extra.4, extra.5, extra.6, and 4 more',
+    ].join('\n');
+    expect(String(report)).toBe(text);
+    const inspect = (report as unknown as Record<symbol, () => string>)[Symbol.for('nodejs.util.inspect.custom')];
+    expect(inspect?.call(report)).toBe(`LoadReport: ${text}`);
+    const all = await loadMatching(model(2), stored, 'model.safetensors');
+    expect(String(all)).toBe('4 loaded, 0 missing, 0 of another shape, 0 unexpected');
   });
 
   it('reads tensor by tensor, by the names of the file', async () => {

@@ -8,10 +8,11 @@ import { Muon } from '../../../src/nn/optimizer/muon.ts';
 import type { Optimizer, OptimizerOptions } from '../../../src/nn/optimizer/optimizer.ts';
 import { RMSProp } from '../../../src/nn/optimizer/rms-prop.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
-import { variable, write } from '../../../src/tensor/graph/host-tensors.ts';
+import { tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { jit } from '../../../src/tensor/run/jit.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
-import { step } from '../../../src/tensor/run/step.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -234,7 +235,51 @@ describe.each(rules)('%s', (title, make, rule, state) => {
   });
 });
 
+describe.each([
+  ...rules,
+  ['AdamW', (d, named, o) => new AdamW(d, named, o)],
+  ['Muon', (d, named, o) => new Muon(d, named, o)],
+] as readonly [string, Make][])('%s', (title, make) => {
+  it('refuses hyperparameters of another shape, with which it would not train', async () => {
+    const optimizer = make(device.current, [['w', variable(device.current, [2, 2])]], {});
+    const [name] = title.split(/\W/) as [string];
+    const refused = (found: string) => {
+      return `ShapeError: ${name}: hyper must have the shape [hyperparameterCount]; got hyper ${found}`;
+    };
+    const said = (work: Promise<unknown>) => work.then(() => 'nothing', String);
+    for (const shape of [[], [1], [3], [2, 2], [1, 4], [20]]) {
+      const wanted = refused(`[${shape.join(', ')}]`);
+      const inputs = { g: [2, 2], hyper: shape };
+      expect(await said(step(device.current, inputs, ({ g, hyper }) => optimizer.update([g], hyper)))).toBe(wanted);
+      expect(await said(step(device.current, inputs, ({ hyper }) => optimizer.apply(hyper)))).toBe(wanted);
+      const values = tensor(device.current, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+      const g = tensor(device.current, [1, 2, 3, 4], [2, 2]);
+      const compiled = jit(device.current, (g, hyper) => optimizer.update([g], hyper));
+      expect(await said(compiled(g, values))).toBe(wanted);
+      expect(await said(run(device.current, () => optimizer.update([g], values)))).toBe(wanted);
+    }
+    for (const hyper of [0.1, undefined, null, [0.1, 0, 0, 1]]) {
+      const work = step(device.current, { g: [2, 2] }, ({ g }) => optimizer.update([g], hyper as never));
+      expect(await said(work)).toBe(refused('[undefined]'));
+    }
+  });
+});
+
 describe('optimizers', () => {
+  it('say what stands in the place of the gradients', async () => {
+    const named: [string, Tensor][] = ['w', 'b'].map((name) => [name, variable(device.current, [2])]);
+    const optimizer = new SGD(device.current, named);
+    for (const [given, found] of [
+      [tensor(device.current, 1), 'a Tensor'],
+      [undefined, 'undefined'],
+      [[], '0'],
+    ] as const) {
+      await expect(
+        step(device.current, { hyper: [4] }, ({ hyper }) => optimizer.update(given as never, hyper)),
+      ).rejects.toThrow(`optimizer: got ${found} for the gradients of 2 parameters; give one for each, in their order`);
+    }
+  });
+
   it('have groups by being several, each with its options and rate, in one step', async () => {
     const named = parametersFrom(seeded(10));
     const before = await readAll(named.map(([, t]) => t));

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { WeightAverage } from '../../../src/nn/optimizer/weight-average.ts';
-import { variable, write } from '../../../src/tensor/graph/host-tensors.ts';
+import { tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import { step } from '../../../src/tensor/run/step.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -101,8 +101,33 @@ describe('WeightAverage', () => {
     expect(() => new WeightAverage(optimizer, { decay: 1 })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: WeightAverage: decay must be at least 0 and below 1; it is 1]`,
     );
-    expect(() => average.within({}, async () => 1)).toThrowErrorMatchingInlineSnapshot(
+    const model = { p: optimizer.parameters[0] };
+    expect(() => average.within(model, async () => 1)).toThrowErrorMatchingInlineSnapshot(
       `[StepError: WeightAverage: within() records what is called in it; give a function that is not async]`,
     );
+  });
+
+  it('refuses a rate that is no scalar, and a model that the optimizer does not update', async () => {
+    const { average, model } = averaged(0.9);
+    for (const [rest, found] of [
+      [tensor(device.current, [1, 2]), '[2]'],
+      [tensor(device.current, [], [0]), '[0]'],
+      [0.1, '[undefined]'],
+      [undefined, '[undefined]'],
+    ] as const) {
+      await expect(
+        run(device.current, () => {
+          average.update(rest as never);
+          return [];
+        }),
+      ).rejects.toThrow(`WeightAverage: rest must be a scalar, as rest(t) gives it; got rest ${found}`);
+    }
+    const other = averaged(0.9).model;
+    expect(() => average.within(other, () => 1)).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: WeightAverage: within() wants a model that the optimizer updates; it updates none of this one]`,
+    );
+    // A part of the model will do, and so does what holds more.
+    expect(average.within({ weight: model.weight }, () => 1)).toBe(1);
+    expect(average.within([model, other], () => 2)).toBe(2);
   });
 });

@@ -15,6 +15,9 @@ describe('toArray', () => {
         [5, 6],
       ],
     ]);
+    expect((await toArray(x))[0][2][1]).toBe(6);
+    const rows: number[][][] = await toArray<number[][][]>(x);
+    expect(rows[0]?.[1]).toEqual([3, 4]);
     expect(await toArray(tensor(device.current, 7))).toBe(7);
     expect(await toArray(tensor(device.current, new Uint32Array([7, 8])))).toEqual([7, 8]);
     expect(await toArray(tensor(device.current, [], [2, 0]))).toEqual([[], []]);

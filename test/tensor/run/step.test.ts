@@ -319,7 +319,7 @@ describe('check mode', () => {
     );
     const text = await message(read(made({ x: new Float32Array(8) })));
     expect(text.replace(/, recorded .*/, ', recorded …')).toMatchInlineSnapshot(
-      `"StepError: step: forgetful wrote NaN to 'y' [8] at 7 (other tensors: [8]), recorded …"`,
+      `"NotFiniteError: step: forgetful wrote NaN to 'y' [8] at 7 (other tensors: [8]), recorded …"`,
     );
     expect(text).toMatch(/recorded .*step\.test/);
   });

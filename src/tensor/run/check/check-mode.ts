@@ -6,7 +6,7 @@ import type {
   GPUComputePipeline,
 } from '../../../gpu/index.ts';
 import { type Kernel, Outcome } from '../../../gpu/index.ts';
-import type { Storage, Tensor } from '../../graph/index.ts';
+import type { Launch, Storage, Tensor } from '../../graph/index.ts';
 import type { Shared } from '../on-demand.ts';
 import type { StepProgram } from '../step-program.ts';
 import { type CheckKernels, checkKernels, KINDS, NOTHING } from './kernels.ts';
@@ -35,7 +35,7 @@ let kernels: CheckKernels | undefined;
  * A program in check mode: before each launch, what it is to write is filled with NaN, so that an element that it forgets shows;
  * afterwards it is looked at, on the GPU, and the first launch that wrote what it must not stops all that come later.
  *
- * - NaN always stops. So does an element of i32, u32 or bool that was not written.
+ * - NaN always stops; where it was given, the input that held it is named. So does an element of i32, u32 or bool that was not written.
  * - An infinity stops if the launch made it from finite numbers. What comes of an infinity that was given, in a tensor, in an
  *   input, or as the value of a `fill`, is let through: a mask of -∞ is no error.
  *
@@ -45,6 +45,7 @@ let kernels: CheckKernels | undefined;
 export class Check {
   readonly #name: string;
   readonly #program: StepProgram;
+  readonly #inputs: ReadonlyMap<string, Tensor>;
   readonly #rows: readonly Row[];
   readonly #words: Words;
   readonly #own: readonly GPUBuffer[];
@@ -58,6 +59,7 @@ export class Check {
   private constructor(
     name: string,
     program: StepProgram,
+    inputs: ReadonlyMap<string, Tensor>,
     kernels: CheckKernels,
     compiled: ReadonlyMap<Kernel | number, CompiledKernel>,
   ) {
@@ -72,6 +74,7 @@ export class Check {
     };
     this.#name = name;
     this.#program = program;
+    this.#inputs = inputs;
     this.#rows = plan.rows;
     const written = program.launches.flatMap((launch) => launch.tensors.filter((_, i) => shared.writes(launch, i)));
     this.#variables = new Set(written.map((t) => t.storage.root).filter(({ kind }) => kind === 'variable'));
@@ -120,7 +123,12 @@ export class Check {
     }
   }
 
-  static async make(name: string, program: StepProgram, ofLibrary: Shared): Promise<Check> {
+  static async make(
+    name: string,
+    program: StepProgram,
+    ofLibrary: Shared,
+    inputs: ReadonlyMap<string, Tensor>,
+  ): Promise<Check> {
     shared = ofLibrary;
     kernels ??= checkKernels(shared.kernel);
     const { forget, judge, scan } = kernels;
@@ -132,7 +140,7 @@ export class Check {
     }
     device.alive();
     const { value: check, refusal } = device.scoped(() => {
-      const check = new Check(name, program, kernels as CheckKernels, compiled);
+      const check = new Check(name, program, inputs, kernels as CheckKernels, compiled);
       const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
       check.#encode(encoder, [...check.#fills, ...check.#dispatches]);
       encoder.finish();
@@ -213,11 +221,27 @@ export class Check {
     const binding = launch.kernel.names[launch.tensors.indexOf(t)];
     const inputs = launch.tensors.filter((other) => other !== t).map((other) => shared.formatShape(other.shape));
     const line = lineOfBody(launch.where);
+    const given = Number.isNaN(value) ? this.#givenNaN(launch, hits) : '';
     return new shared.NotFiniteError(
-      `${this.#name}: ${launch.label} ${KINDS[t.dtype] === KINDS.u32 ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
+      `${this.#name}: ${given}${launch.label} ${KINDS[t.dtype] === KINDS.u32 ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
         `${shared.formatShape(t.shape)} at ${at} (other tensors: ${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
       launch.label,
     );
+  }
+
+  /** Of what a launch read and no launch wrote, the first that came with NaN: it is not the launch that is wrong. */
+  #givenNaN({ tensors }: Launch, hits: Uint32Array): string {
+    for (const row of this.#rows.filter(({ launch }) => !launch)) {
+      for (const [i, { shape, storage }] of row.tensors.entries()) {
+        const at = hits[3 * (row.firstScan + i)];
+        const isRead = tensors.some((t) => t.storage === storage) && !this.#variables.has(storage.root);
+        if (at === NOTHING || !isRead) continue;
+        const [name] = [...this.#inputs].find(([, t]) => t.storage === storage.root) ?? [];
+        const what = name === undefined ? `a ${storage.root.kind}` : `input '${name}'`;
+        return `${what} ${shared.formatShape(shape)} has NaN at ${at}, so that `;
+      }
+    }
+    return '';
   }
 
   dispose(): void {

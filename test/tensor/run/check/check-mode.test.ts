@@ -97,7 +97,7 @@ describe('check mode stops at', () => {
     'a result that is NaN': [() => root(values(1, -1, 2)), "NotFiniteError: body: root wrote NaN to 'y' [3] at 1"],
     'NaN that was given, in what is made of it': [
       () => scale(values(1, 2, Number.NaN), 2),
-      "NotFiniteError: body: scale wrote NaN to 'y' [3] at 2",
+      "NotFiniteError: body: a constant [3] has NaN at 2, so that scale wrote NaN to 'y' [3] at 2",
     ],
     'NaN beside infinities that are let through': [
       () => mul(values(-infinity, 1, -infinity), values(1, 2, 0)),
@@ -166,6 +166,29 @@ it('check mode finds what a variable lacks', async () => {
   const w = variable(device.current, [4], new Float32Array([1, 2, 3, 4]));
   expect(await checked(() => [forgets(values(5, 6, 7, 8), 3, w)])).toBe(
     "NotFiniteError: body: forgets wrote NaN to 'y' [4] at 3",
+  );
+});
+
+it('check mode names the input that held NaN, if what it stopped at read it', async () => {
+  const w = variable(device.current, [2], new Float32Array([1, Number.NaN]));
+  using made = await step(
+    device.current,
+    { x: [3], y: [2] },
+    ({ x, y }) => [scale(x, 2), root(scale(y, 2)), mul(y, w)],
+    { check: true },
+  );
+  const message = async (x: number[], y: number[]) =>
+    read(made({ x, y })[0] as Tensor).then(
+      String,
+      (error) => `${error.name} ${error.message.replace(/ \(other.*/s, '')}`,
+    );
+  expect(await message([1, 2, Number.NaN], [1, 1])).toBe(
+    "NotFiniteError step: input 'x' [3] has NaN at 2, so that scale wrote NaN to 'y' [3] at 2",
+  );
+  // Of several, that which the launch read; what a launch made of good numbers is its own.
+  expect(await message([1, 2, 3], [1, -1])).toBe("NotFiniteError step: root wrote NaN to 'y' [2] at 1");
+  expect(await message([1, 2, 3], [1, 1])).toBe(
+    "NotFiniteError step: a variable [2] has NaN at 1, so that mul wrote NaN to 'to' [2] at 1",
   );
 });
 
@@ -244,7 +267,7 @@ describe('a call in check mode', () => {
     made({ x: [-1] });
     await device.current.finished().then(
       () => expect.unreachable(),
-      (error) => expect(String(error)).toMatch(/^StepError: step: root wrote NaN/),
+      (error) => expect(String(error)).toMatch(/^NotFiniteError: step: root wrote NaN/),
     );
     expect([...(await read(made({ x: [1] })))]).toEqual([1]);
     made({ x: [-1] });
