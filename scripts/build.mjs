@@ -31,14 +31,21 @@ for (const folder of ['', 'cli']) {
   const [declared, documented] = [exportsOf[folder], exportsOf[folder].filter((name) => name !== 'internal')].map(
     (names) => declarationsFrom(names.map((name) => join(dist, `${name}.d.ts`))),
   );
+  const shown = new Set(
+    exportsOf[folder]
+      .filter((name) => name !== 'internal')
+      .flatMap((name) => [...namesFrom(join(dist, `${name}.d.ts`))]),
+  );
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     if (file.endsWith('.d.ts')) {
       if (!declared.has(file)) rmSync(file);
       else {
         const text = readFileSync(file, 'utf8').replace(/^ +/gm, '');
-        // What only `/internal` leads to is read in the sources, if at all.
-        writeFileSync(file, documented.has(file) ? text : text.replace(/^\/\*\*[\s\S]*?\*\/\n/gm, ''));
+        // What only `/internal` leads to is read in the sources, if at all; so is what a file declares for its neighbours.
+        const helper = /^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n(?=export declare (?:function|const) (\w+))/gm;
+        const ofNames = text.replace(helper, (comment, name) => (shown.has(name) ? comment : ''));
+        writeFileSync(file, documented.has(file) ? ofNames : text.replace(/^\/\*\*[\s\S]*?\*\/\n/gm, ''));
       }
     }
     if (!file.endsWith('.js')) continue;
@@ -74,6 +81,25 @@ function withTabs(code) {
   return code.replace(/^ +/gm, (spaces, at) =>
     texts.some(([start, end]) => start < at && at < end) ? spaces : spaces.replaceAll('  ', '\t'),
   );
+}
+
+/** What a file exports: its own, and by their first names those of others. */
+function namesFrom(file) {
+  const text = readFileSync(file, 'utf8');
+  const names = [...text.matchAll(/export declare \w+ (\w+)/g)].map(([, name]) => name);
+  for (const [, list] of text.matchAll(/export (?:type )?\{([^}]*)\}/g)) {
+    for (const one of list.split(','))
+      names.push(
+        one
+          .trim()
+          .replace(/^type /, '')
+          .replace(/ as .*/, ''),
+      );
+  }
+  for (const [, path] of text.matchAll(/export \* from ['"](\.[^'"]+)\.[tj]s['"]/g)) {
+    names.push(...namesFrom(join(dirname(file), `${path}.d.ts`)));
+  }
+  return new Set(names);
 }
 
 /** The declarations that these lead to. Of the other files, no program can see any. */
