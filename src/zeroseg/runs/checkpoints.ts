@@ -4,8 +4,6 @@ import type { WeightFile } from '../checkpoints/index.ts';
 import { joinedSums, sha256, sha256OfPieces, sha256OfRanges } from '../host/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 
-/** Checkpoints that are kept beside the newest: what is left should it be damaged. */
-const KEPT = 1;
 const FOLDER = 'checkpoints';
 
 /** `state.json` of a checkpoint: what its other files must be. */
@@ -54,9 +52,15 @@ export class Checkpoints {
       .sort((a, b) => a - b);
   }
 
-  /** Saves a checkpoint, then drops all but the last ones. */
+  /**
+   * Saves a checkpoint. Of those before, all but the newest go first: never are there more than two, the one that is written among them, and
+   * never fewer than a whole one. One of the same step that is there stays: what was not whole has been dropped by {@link clean}.
+   */
   async save(step: number, parts: Readonly<Record<string, PartContent>>): Promise<void> {
     const files = this.#files;
+    const before = await this.steps();
+    if (before.includes(step)) return;
+    for (const one of before.slice(0, -1)) await this.#remove(stepName(one));
     const temporary = temporaryPlace(step);
     const sums: Record<string, FileSum> = {};
     try {
@@ -66,14 +70,11 @@ export class Checkpoints {
       }
       const state: State = { step, files: sums };
       await files.write(`${temporary}/state.json`, `${JSON.stringify(state, undefined, 2)}\n`);
-      await files.remove(place(step));
       await files.rename(temporary, place(step));
     } catch (error) {
       await files.remove(temporary).catch(() => undefined);
       throw error;
     }
-    const older = (await this.steps()).filter((other) => other < step).slice(0, -KEPT);
-    for (const one of older) await this.#remove(stepName(one));
   }
 
   /** Writes a file, to the disk. It may be half there when this fails. */

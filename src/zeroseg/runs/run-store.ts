@@ -131,7 +131,7 @@ export class RunStore<M extends { readonly step: number }> {
     await this.#metrics?.append(metrics);
   }
 
-  /** Saves a checkpoint, when those before are there, then drops all but the last ones. */
+  /** Saves a checkpoint, when those before are there; before it is written, all but the newest of them go. */
   save(step: number, parts: Readonly<Record<string, PartContent>>): Promise<void> {
     const saved = this.#saving.then(async () => {
       await this.#metrics?.sync();

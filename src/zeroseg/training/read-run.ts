@@ -54,8 +54,8 @@ export async function readRun(files: FileSystem): Promise<KeptRun> {
 const STATE_BYTES = 12;
 /** Of a weight: of the model, and of those that are averaged. */
 const MODEL_BYTES = 4;
-/** Two checkpoints are kept, and a third is there before the oldest goes. */
-const CHECKPOINTS = 3;
+/** The newest, and the one before it or the one that is written. */
+const CHECKPOINTS = 2;
 /** Of the trained model, and of that of the best validation. */
 const MODELS = 2;
 const LINE_BYTES = 700;
@@ -65,7 +65,7 @@ const LINE_BYTES = 700;
  * setting `ema`) those that are averaged are in each checkpoint too.
  *
  * ```ts
- * runBytes(180e6, 1000); // 7.9 GB for the paper's model
+ * runBytes(180e6, 1000); // 5.8 GB for the paper's model
  * ```
  */
 export function runBytes(parameters: number, steps: number, ema = 0): number {

@@ -97,7 +97,7 @@ export interface TrainOptions extends Omit<SaveOptions<StepReport>, 'saveEvery'>
  *     best.safetensors              the model of the best validation, where the description has one
  *     model.safetensors             the trained model, at the end
  *
- * At most two checkpoints are kept. Nothing of a validation changes what is learnt from the photos that are not held out.
+ * Never are there more than two checkpoints, the one that is written among them. Nothing of a validation changes what is learnt from the photos that are not held out.
  * A run that is stopped, or killed at any moment, and resumed gives the numbers of one that was not.
  *
  * ```ts

@@ -29,7 +29,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     disk: … none                       3.8 MB                                                          4.9 GB
     disk: names and checksums, about   199.1 kB                                                        255.2 MB
     disk: a checkpoint                 19.6 MB                                                         2.1 GB
-    disk: the run, at most             71.7 MB                                                         7.9 GB
+    disk: the run, at most             52.2 MB                                                         5.7 GB
     micro-batch                        8                                                               8
     GPU memory: teacher                2.2 MB                                                          2.2 MB
     GPU memory: weights, optimizer     26.3 MB                                                         2.9 GB

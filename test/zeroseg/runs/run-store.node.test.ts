@@ -5,6 +5,8 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { findModel } from '../../../cli/src/runs/find-model.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
+import { Checkpoints } from '../../../src/zeroseg/runs/checkpoints.ts';
+import { type FileSystem, memoryFileSystem } from '../../../src/zeroseg/storage/index.ts';
 import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
 import { openRun } from '../../../src/zeroseg/training/run.ts';
 import { createRun, description } from '../../support/run-description.ts';
@@ -60,6 +62,94 @@ test('the last two checkpoints are kept; half a one is swept away', async () => 
   await writeFile(join(folder, 'model.safetensors'), '');
   expect(await findModel(folder)).toBe(join(folder, 'model.safetensors'));
   await run.close();
+});
+
+/** A file system in memory whose process dies at its change number `last`, half way through one that takes several. */
+function dyingFiles(last: number, seen: (files: FileSystem) => Promise<void>) {
+  const kept = memoryFileSystem();
+  let changes = 0;
+  const files = new Proxy(kept, {
+    get(of, name) {
+      const value = Reflect.get(of, name) as unknown;
+      if (typeof value !== 'function') return value;
+      const call = value.bind(of) as (...given: unknown[]) => Promise<unknown>;
+      if (!['write', 'append', 'rename', 'remove'].includes(String(name))) return call;
+      return async (...given: unknown[]) => {
+        if (changes > last) throw new Error('killed');
+        if (changes++ === last) {
+          const path = given[0] as string;
+          // A folder goes file by file.
+          if (name === 'remove')
+            for (const one of (await kept.list(path)).slice(0, 1)) await kept.remove(`${path}/${one}`);
+          throw new Error('killed');
+        }
+        const result = await call(...given);
+        await seen(kept);
+        return result;
+      };
+    },
+  });
+  return { files, kept };
+}
+
+test('never are there more than two checkpoints, the one that is written among them, nor fewer than a whole one: killed at any change', async () => {
+  const parts = ['model.safetensors', 'optimizer.safetensors'];
+  const steps = [2, 4, 6, 8];
+  let most = 0;
+  let outcomes = '';
+  for (let last = 0, isKilled = true; isKilled; last++) {
+    let saved = 0;
+    const check = async (files: FileSystem) => {
+      const folders = await files.list('checkpoints');
+      most = Math.max(most, folders.length);
+      const checkpoint = await new Checkpoints(files).newest(parts, () => undefined);
+      expect(checkpoint?.step ?? 0, folders.join(' ')).toBeGreaterThanOrEqual(saved);
+      return checkpoint?.step ?? 0;
+    };
+    const { files, kept } = dyingFiles(last, async (all) => void (await check(all)));
+    const checkpoints = new Checkpoints(files);
+    isKilled = false;
+    for (const step of steps) {
+      const content = (value: number) =>
+        (async function* () {
+          yield bytesOf(value) as Uint8Array<ArrayBuffer>;
+        })();
+      await checkpoints
+        .save(step, { 'model.safetensors': content(step), 'optimizer.safetensors': bytesOf(-step) })
+        .then(
+          () => (saved = step),
+          (error: Error) => {
+            expect(error.message).toBe('killed');
+            isKilled = true;
+          },
+        );
+      if (isKilled) break;
+    }
+    // Whoever goes on sweeps, and saves the rest.
+    const found = await check(kept);
+    const again = new Checkpoints(kept);
+    await again.clean(found);
+    for (const step of steps.filter((one) => one > found)) {
+      await again.save(step, { 'model.safetensors': bytesOf(step), 'optimizer.safetensors': bytesOf(-step) });
+      saved = step;
+      await check(kept);
+    }
+    expect(await kept.list('checkpoints')).toEqual(['step-000006', 'step-000008']);
+    outcomes += found;
+  }
+  expect(most).toBe(2);
+  expect(outcomes).toMatch(/^0+2+4+6+8$/);
+});
+
+test('a checkpoint of the same steps stays as it is', async () => {
+  const files = memoryFileSystem();
+  const checkpoints = new Checkpoints(files);
+  await checkpoints.save(2, { 'model.safetensors': bytesOf(2) });
+  await checkpoints.save(4, { 'model.safetensors': bytesOf(4) });
+  const before = await files.read('checkpoints/step-000004/state.json');
+  await checkpoints.save(4, { 'model.safetensors': bytesOf(5) });
+  expect(await files.read('checkpoints/step-000004/state.json')).toEqual(before);
+  expect(await checkpoints.steps()).toEqual([2, 4]);
 });
 
 test('folders that are no runs', async () => {
