@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 /** What the packages export. */
 const exportsOf = {
-  '': ['index', 'nn/index', 'zeroseg/index', 'internal'],
+  '': ['index', 'nn/index', 'zeroseg/index', 'distributed', 'internal'],
   cli: ['index', 'bench/index', 'gpu-model/index'],
 };
 /** Where lines tell nothing that names do not: the pipeline, whose code is the most. */

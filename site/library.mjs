@@ -26,6 +26,7 @@ export async function writeLibrary(folder) {
     ...options,
     entryPoints: {
       core: join(root, 'dist/index.js'),
+      distributed: join(root, 'dist/distributed.js'),
       nn: join(root, 'dist/nn/index.js'),
       zeroseg: join(root, 'dist/zeroseg/index.js'),
     },

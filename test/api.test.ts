@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import * as distributed from '../src/distributed.ts';
 import * as core from '../src/index.ts';
 import * as nn from '../src/nn/index.ts';
 import * as zeroseg from '../src/zeroseg/index.ts';
@@ -15,6 +16,10 @@ it('@zeroseg/core/nn exports these names', () => {
   expect(Object.keys(nn).sort().join(' ')).toMatchInlineSnapshot(
     `"Adam AdamW Attention BatchNorm Block CheckpointError Conv1d Conv2d ConvStem ConvTranspose2d CrossAttention Dropout Embedding GRU GRUCell GroupNorm HalfPrecision KeyValueCache LSTM LSTMCell LayerNorm Linear Lion LossScale Mlp MultiHeadAttention Muon PatchEmbed RMSNorm RMSProp SGD Sequential TokenMlp WeightAverage allReduce blobRanges broadcast buildModule constantRate cosineRate countParameters exponentialRate fetchRanges freeParameters fromHalf heNormal headerSize learningRate linearRate loadMatching loadParameters newWeights normal oneCycleRate ones openTorch openWeights parameter parameters parseHeader permutation polynomialRate random readSafetensors readTensor saveParameters scaledRate sequence sharedWeights sinCosPositions stepRate storedWeights streamSafetensors toFloat32 toHalf trainable truncatedNormal uniform weightsFrom withParameters writeSafetensors xavierUniform zeros"`,
   );
+});
+
+it('@zeroseg/core/distributed exports what @zeroseg/core has of it', () => {
+  expect({ ...distributed }).toEqual({ allReduce: core.allReduce, broadcast: core.broadcast });
 });
 
 it('@zeroseg/core/zeroseg exports these names', () => {

@@ -18,7 +18,10 @@ const MB = 1e6;
 
 describe('what is packed', () => {
   it.each<[PackageName, readonly string[]]>([
-    ['@zeroseg/core', ['dist/index.js', 'dist/index.d.ts', 'dist/nn/index.js', 'dist/zeroseg/index.js']],
+    [
+      '@zeroseg/core',
+      ['dist/index.js', 'dist/index.d.ts', 'dist/nn/index.js', 'dist/distributed.d.ts', 'dist/zeroseg/index.js'],
+    ],
     ['zeroseg', ['bin/zeroseg.js', 'dist/main.js', 'dist/index.d.ts', 'page/index.html']],
     ['@zeroseg/pretrained', ['index.js', 'index.d.ts', 'student/student.safetensors', 'scenes/atlas.png']],
   ])('%s: what a user needs, licence and notices, and nothing of the development', async (name, needed) => {

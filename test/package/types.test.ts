@@ -14,10 +14,11 @@ async function compile(typescript: string, project: string): Promise<string> {
 
 const everything = `
 import * as core from '@zeroseg/core';
+import * as distributed from '@zeroseg/core/distributed';
 import * as nn from '@zeroseg/core/nn';
 import * as zeroseg from '@zeroseg/core/zeroseg';
 import { scenes, student } from '@zeroseg/pretrained';
-export const all = [core, nn, zeroseg, scenes, student];
+export const all = [core, distributed, nn, zeroseg, scenes, student];
 `;
 
 describe("declarations in a strict page's project that does not name @webgpu/types", () => {

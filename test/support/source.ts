@@ -6,6 +6,7 @@ export function sourceAliases(platform: 'node' | 'browser'): { find: RegExp; rep
     '@zeroseg/core': 'src/index.ts',
     '@zeroseg/core/nn': 'src/nn/index.ts',
     '@zeroseg/core/zeroseg': 'src/zeroseg/index.ts',
+    '@zeroseg/core/distributed': 'src/distributed.ts',
     '@zeroseg/core/internal': 'src/internal.ts',
     zeroseg: 'cli/src/index.ts',
     'zeroseg/bench': 'cli/src/bench/index.ts',

@@ -41,6 +41,7 @@ addEventListener('message', async ({ data: { program, library } }) => {
   // The imports of a program name packages; here they are files of this site.
   const at = {
     '@zeroseg/core': 'core.js',
+    '@zeroseg/core/distributed': 'distributed.js',
     '@zeroseg/core/nn': 'nn.js',
     '@zeroseg/core/zeroseg': 'zeroseg.js',
     '@zeroseg/pretrained': 'pretrained/index.js',
