@@ -23,6 +23,8 @@ export interface AllReduceOptions {
    * tensor, which is a bucket then. With `wire: 'f16'` those of {@link packHalves} of it.
    */
   readonly early?: readonly Promise<HostArray>[];
+  /** Is told when values of the bucket of this number begin to be read, summed over all processes, and written; what it returns, when they have been. */
+  readonly trace?: ((phase: 'read' | 'sum' | 'write', bucket: number) => (() => void) | undefined) | undefined;
 }
 
 const BUCKET_BYTES = 16 * 1024 * 1024;
@@ -55,7 +57,7 @@ const ALIGNMENT = 256;
 export async function allReduce(
   group: ProcessGroup,
   tensors: readonly Tensor[],
-  { bucketBytes = BUCKET_BYTES, wire = 'f32', early }: AllReduceOptions = {},
+  { bucketBytes = BUCKET_BYTES, wire = 'f32', early, trace }: AllReduceOptions = {},
 ): Promise<void> {
   if (!(bucketBytes >= ALIGNMENT)) {
     throw new ArgumentError(`allReduce: bucketBytes must be ${ALIGNMENT} or more; it is ${bucketBytes}`);
@@ -74,8 +76,14 @@ export async function allReduce(
         bucket,
         reading: wire === 'f16' ? heard(readU32(packHalves(bucket))) : heard(read(bucket)),
       }));
-  if (wire === 'f16') await sumHalves(group, buckets);
-  else await eachBucket(buckets as Bucket<Float32Array>[], (values) => group.allReduce(values));
+  const traced = buckets.map(({ bucket, reading }, i) => ({ bucket, reading: during(trace?.('read', i), reading) }));
+  if (wire === 'f16') await sumHalves(group, traced, trace);
+  else await eachBucket(traced as Bucket<Float32Array>[], (values) => group.allReduce(values), trace);
+}
+
+/** Ends what is traced with what it is of. */
+function during<T>(end: (() => void) | undefined, work: Promise<T>): Promise<T> {
+  return end ? heard(work.finally(end)) : work;
 }
 
 /** Replaces the values of f32 variables by those of process 0: weights and what an optimizer remembers, before the first step. */
@@ -88,6 +96,11 @@ export async function broadcast(group: ProcessGroup, tensors: readonly Tensor[])
   );
 }
 
+function put(bucket: Tensor, values: Float32Array, end: (() => void) | undefined): void {
+  write(bucket, values);
+  end?.();
+}
+
 /** A range of a variable, and values that are on their way from it. */
 interface Bucket<V> {
   readonly bucket: Tensor;
@@ -98,11 +111,13 @@ interface Bucket<V> {
 async function eachBucket(
   buckets: readonly Bucket<Float32Array>[],
   change: (values: Float32Array) => Promise<void>,
+  trace?: AllReduceOptions['trace'],
 ): Promise<void> {
   const changes: Promise<void>[] = [];
-  for (const { bucket, reading } of buckets) {
+  for (const [i, { bucket, reading }] of buckets.entries()) {
     const values = await reading;
-    changes.push(heard(change(values).then(() => write(bucket, values))));
+    const changed = during(trace?.('sum', i), change(values));
+    changes.push(heard(changed.then(() => put(bucket, values, trace?.('write', i)))));
   }
   await Promise.all(changes);
 }
@@ -111,16 +126,22 @@ async function eachBucket(
  * Sums packed values, and writes the sums. While a bucket is on its way to those who sum it, the one before is summed and sent to all. Every
  * process begins these in the same order: both of a bucket, but for the second, which comes after the first of the next.
  */
-async function sumHalves(group: ProcessGroup, buckets: readonly Bucket<HostArray>[]): Promise<void> {
+async function sumHalves(
+  group: ProcessGroup,
+  buckets: readonly Bucket<HostArray>[],
+  trace?: AllReduceOptions['trace'],
+): Promise<void> {
   const writes: Promise<void>[] = [];
-  let before: { bucket: Tensor; received: Promise<Uint8Array> } | undefined;
-  for (const { bucket, reading } of [...buckets, { bucket: undefined, reading: undefined }]) {
+  let before: { bucket: Tensor; received: Promise<Uint8Array>; summed: (() => void) | undefined } | undefined;
+  for (const [i, { bucket, reading }] of [...buckets, { bucket: undefined, reading: undefined }].entries()) {
     const packed = (await reading) as Uint32Array | undefined;
-    const next = bucket && packed && { bucket, received: heard(exchangeShares(group, packed)) };
+    const next = bucket &&
+      packed && { bucket, summed: trace?.('sum', i), received: heard(exchangeShares(group, packed)) };
     if (before) {
-      const { bucket: own, received } = before;
+      const { bucket: own, received, summed } = before;
       const share = sumShares(group, await received);
-      writes.push(heard(gatherShares(group, share, own.size).then((sums) => write(own, sums))));
+      const sums = during(summed, gatherShares(group, share, own.size));
+      writes.push(heard(sums.then((values) => put(own, values, trace?.('write', i - 1)))));
     }
     before = next;
   }

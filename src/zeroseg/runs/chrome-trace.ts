@@ -1,15 +1,21 @@
 import type { StepTrace, TracePhase, TracePlace } from './step-trace.ts';
 
-/** Rows of the picture, from the top. What is in one row lies behind or within each other; reads back overlap, and have marks of their own. */
-const rows = ['batches', 'queue', 'device', 'read back', 'checkpoints'] as const;
+/**
+ * Rows of the picture, from the top. What is in one row lies behind or within each other; reads back, and what becomes of buckets of gradients,
+ * overlap and have marks of their own.
+ */
+const rows = ['batches', 'queue', 'device', 'read back', 'network', 'checkpoints'] as const;
 const rowOf: Readonly<Record<TracePhase, (typeof rows)[number]>> = {
   read: 'batches',
   decode: 'batches',
   upload: 'queue',
   compute: 'device',
   'read back': 'read back',
+  ...{ 'bucket read': 'network', 'bucket sum': 'network', 'bucket write': 'network' },
   ...{ copy: 'queue', checkpoint: 'checkpoints', fetch: 'checkpoints', write: 'checkpoints' },
 };
+
+const overlapping: ReadonlySet<string> = new Set(['read back', 'network']);
 
 interface Span extends TracePlace {
   readonly phase: TracePhase;
@@ -56,6 +62,11 @@ export class ChromeTrace implements StepTrace {
     };
   }
 
+  /** Whether nothing was done yet that it is of. */
+  get isEmpty(): boolean {
+    return this.#spans.length === 0;
+  }
+
   /** Whether all steps that are traced are done, `step` being the last that was reported, and nothing of them goes on. */
   isComplete(step: number): boolean {
     return this.#first !== undefined && step >= this.#first + this.#steps - 1 && this.#open === 0;
@@ -79,7 +90,7 @@ export class ChromeTrace implements StepTrace {
     const events = this.#spans.flatMap(({ phase: name, begin, end, ...args }, id): object[] => {
       const event = { name, cat: rowOf[name], pid: 1, tid: rows.indexOf(rowOf[name]), args };
       const [ts, to] = [micros(begin), micros(end)];
-      if (name !== 'read back') return [{ ...event, ph: 'X', ts, dur: to - ts }];
+      if (!overlapping.has(rowOf[name])) return [{ ...event, ph: 'X', ts, dur: to - ts }];
       return [
         { ...event, ph: 'b', id, ts },
         { ...event, ph: 'e', id, ts: to },

@@ -10,16 +10,21 @@ export type TracePhase =
   | 'compute'
   /** Losses come back. */
   | 'read back'
+  /** A bucket of gradients comes from the GPU, is summed over all processes, and goes back. */
+  | 'bucket read'
+  | 'bucket sum'
+  | 'bucket write'
   /** A checkpoint is copied on the GPU; it is read from there, hashed and written. */
   | 'copy'
   | 'checkpoint'
   | 'fetch'
   | 'write';
 
-/** Which step something is for, and which of its micro-batches. */
+/** Which step something is for, and which of its micro-batches, or of its buckets of gradients. */
 export interface TracePlace {
   readonly step: number;
   readonly part?: number;
+  readonly bucket?: number;
 }
 
 /** Is told what a training does when. It changes nothing of what is computed. */

@@ -1,5 +1,12 @@
 import { type Device, heard } from '../../gpu/index.ts';
-import { allReduce, gradientBuckets, type ProcessGroup, packHalves, type Wire } from '../../nn/distributed/index.ts';
+import {
+  type AllReduceOptions,
+  allReduce,
+  gradientBuckets,
+  type ProcessGroup,
+  packHalves,
+  type Wire,
+} from '../../nn/distributed/index.ts';
 import { parameters, sharedWeights } from '../../nn/layers/index.ts';
 import { AdamW, WeightAverage } from '../../nn/optimizer/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
@@ -110,9 +117,10 @@ export function lastPass(
   { forward, optimizer, wire }: Compiled,
   group: ProcessGroup,
   inputs: Parameters<Forward>[0],
+  trace: AllReduceOptions['trace'],
 ): { readonly pass: Pass; readonly summed: Promise<void> } {
   const { results: pass, early } = forward.readEarly(inputs);
-  return { pass, summed: heard(allReduce(group, gradientBuckets(optimizer), { early, wire })) };
+  return { pass, summed: heard(allReduce(group, gradientBuckets(optimizer), { early, wire, trace })) };
 }
 
 export function groupingSizes(config: ZeroSegConfig): GroupingSizes {

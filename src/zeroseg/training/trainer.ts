@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, heard } from '../../gpu/index.ts';
-import { broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
+import { type AllReduceOptions, broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
 import { parameters } from '../../nn/layers/index.ts';
 import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Launch, Tensor } from '../../tensor/graph/index.ts';
@@ -224,7 +224,9 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       const inputs = { ...(await source.take()), scale, hyper, ...(apply ? undefined : rest) } as ForwardInputs;
       const place = { step: number, part: this.#parts[part] as number };
       const uploaded = trace?.begin('upload', place);
-      const last = this.#group && part === this.#parts.length - 1 && lastPass(this.#compiled, this.#group, inputs);
+      const isLast = part === this.#parts.length - 1;
+      const ofBuckets = trace && bucketTrace(trace, number);
+      const last = this.#group && isLast && lastPass(this.#compiled, this.#group, inputs, ofBuckets);
       const pass = last ? last.pass : forward(inputs);
       if (last) summed = last.summed;
       uploaded?.();
@@ -322,6 +324,11 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
 
 type ForwardInputs = Parameters<Compiled['forward']>[0];
 type ApplyInputs = Parameters<Apply>[0];
+
+/** Tells when buckets of gradients are read, summed and written. */
+function bucketTrace(trace: StepTrace, step: number): AllReduceOptions['trace'] {
+  return (phase, bucket) => trace.begin(`bucket ${phase}`, { step, bucket });
+}
 
 /** Tells when the GPU is done with what it has been given. */
 function traceWork(device: Device, trace: StepTrace, place: TracePlace): void {

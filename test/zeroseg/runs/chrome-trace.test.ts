@@ -35,7 +35,7 @@ it('what is in one row lies behind or within each other, in microseconds from th
   expect(otherData).toEqual({ 'idle share of the device': 0.2 });
   const rows = traceEvents.filter(({ ph }: { ph: string }) => ph === 'M').map(({ args }: { args: object }) => args);
   expect(rows.map(({ name }: { name: string }) => name)).toEqual([
-    ...['batches', 'queue', 'device', 'read back', 'checkpoints'],
+    ...['batches', 'queue', 'device', 'read back', 'network', 'checkpoints'],
   ]);
   const rest = traceEvents.filter(({ ph }: { ph: string }) => ph !== 'M');
   const event = { pid: 1, cat: 'device', name: 'compute', ph: 'X', tid: 2 };
@@ -51,7 +51,21 @@ it('what is in one row lies behind or within each other, in microseconds from th
 
 it('a trace of nothing is one', () => {
   const trace = new ChromeTrace(1);
-  expect(trace.idle).toBe(0);
+  expect([trace.idle, trace.isEmpty]).toEqual([0, true]);
   expect(trace.isComplete(5)).toBe(false);
-  expect(JSON.parse(trace.json()).traceEvents).toHaveLength(5);
+  expect(JSON.parse(trace.json()).traceEvents).toHaveLength(6);
+});
+
+it('what becomes of buckets of gradients overlaps, and is in the row of the network', () => {
+  const trace = new ChromeTrace(1);
+  const [first, second] = [0, 1].map((bucket) => trace.begin('bucket sum', { step: 1, bucket }));
+  first?.();
+  second?.();
+  expect(trace.isEmpty).toBe(false);
+  const { traceEvents } = JSON.parse(trace.json());
+  const events = traceEvents.filter(({ ph }: { ph: string }) => ph !== 'M');
+  expect(events.map(({ ph, id, tid, args }: Record<string, unknown>) => [ph, id, tid, args])).toEqual([
+    ...['b', 'e'].map((ph) => [ph, 0, 4, { step: 1, bucket: 0 }]),
+    ...['b', 'e'].map((ph) => [ph, 1, 4, { step: 1, bucket: 1 }]),
+  ]);
 });

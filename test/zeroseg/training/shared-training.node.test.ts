@@ -5,6 +5,7 @@ import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { ChromeTrace } from '../../../src/zeroseg/runs/chrome-trace.ts';
 import { defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import { partsOf } from '../../../src/zeroseg/training/share.ts';
 import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
@@ -33,6 +34,7 @@ async function train(
   size: number,
   work: (trainer: Trainer, rank: number) => void = () => undefined,
   wire?: Wire,
+  trace?: ChromeTrace,
 ): Promise<Trained[]> {
   const groups = size === 1 ? [undefined] : processGroup(size);
   return Promise.all(
@@ -41,6 +43,7 @@ async function train(
       using trainer = await Trainer.create(device.current, model, data, settings, {
         ...{ group, wire },
         statisticsEvery: 2,
+        trace: rank === 0 ? trace : undefined,
       });
       await trainer.synchronise();
       const reports: StepReport[] = [];
@@ -73,9 +76,40 @@ function expectClose(found: unknown, wanted: unknown, path = ''): void {
   }
 }
 
+/** Each bucket of each step that is traced is read, then summed, then written, in a row of their own; the first begins while the device computes. */
+function checkBuckets(trace: ChromeTrace): void {
+  const { traceEvents } = JSON.parse(trace.json()) as { traceEvents: TraceEvent[] };
+  const spans = traceEvents.filter(({ cat, ph }) => cat === 'network' && ph === 'b');
+  const ends = new Map(traceEvents.filter(({ ph }) => ph === 'e').map((event) => [event.id, event.ts]));
+  const buckets = Math.max(...spans.map(({ args }) => args.bucket + 1));
+  expect(spans).toHaveLength(3 * 3 * buckets);
+  for (const step of [1, 2, 3]) {
+    const of = (name: string, bucket: number) =>
+      spans.find((span) => span.name === name && span.args.step === step && span.args.bucket === bucket) as TraceEvent;
+    const passes = traceEvents.filter(({ name, args }) => name === 'compute' && args.step === step);
+    expect(of('bucket read', 0).ts).toBeLessThan(Math.max(...passes.map(({ ts, dur = 0 }) => ts + dur)));
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      const [read, sum, write] = ['bucket read', 'bucket sum', 'bucket write'].map((name) => of(name, bucket));
+      expect(ends.get(read?.id)).toBeLessThanOrEqual(sum?.ts as number);
+      expect(ends.get(sum?.id)).toBeLessThanOrEqual(write?.ts as number);
+    }
+  }
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly cat?: string;
+  readonly ph: string;
+  readonly id?: number;
+  readonly ts: number;
+  readonly dur?: number;
+  readonly args: { readonly step: number; readonly bucket: number };
+}
+
 it('processes that share micro-batches train as one, also where one has more of them', async () => {
   const [alone] = (await train(1)) as [Trained];
-  const both = await train(2);
+  const trace = new ChromeTrace(3);
+  const both = await train(2, undefined, 'f32', trace);
   expect(alone.reports).toHaveLength(4);
   for (const one of both) {
     expectClose(one.reports.map(numbers), alone.reports.map(numbers));
@@ -86,13 +120,16 @@ it('processes that share micro-batches train as one, also where one has more of 
       });
     });
   }
+  checkBuckets(trace);
   expect(both[1]?.weights).toEqual(both[0]?.weights);
   expect(both[1]?.reports.map(numbers)).toEqual(both[0]?.reports.map(numbers));
 });
 
 it('gradients in f16 between processes: losses near those of f32, and the same weights in all', async () => {
   const [alone] = (await train(1)) as [Trained];
-  const [first, second] = (await train(2, undefined, 'f16')) as [Trained, Trained];
+  const trace = new ChromeTrace(3);
+  const [first, second] = (await train(2, undefined, 'f16', trace)) as [Trained, Trained];
+  checkBuckets(trace);
   const off = first.reports.map(({ loss }, i) => Math.abs(loss / (alone.reports[i] as StepReport).loss - 1));
   expect(Math.max(...off)).toBeLessThan(1e-3);
   expect(first.weights).not.toEqual(alone.weights);
