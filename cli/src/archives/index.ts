@@ -1,3 +1,3 @@
 export type { Archive, ArchivedFile } from './archive.ts';
 export { FileTree, isArchiveName } from './file-tree.ts';
-export { archivePattern, openArchive } from './open-archive.ts';
+export { archivePattern, compressedPattern, openArchive } from './open-archive.ts';

@@ -9,6 +9,8 @@ import { openZip } from './zip-archive.ts';
 export const archiveEndings: readonly string[] = ['.tar', '.zip'];
 /** For those in a folder and below. */
 export const archivePattern: string = '**/*.{tar,zip}';
+/** For those that are compressed as a whole. */
+export const compressedPattern: string = '**/*.{tar.gz,tgz,tar.bz2,tbz2,tar.xz,txz,tar.zst,tzst,7z,rar}';
 
 /** How archives are unpacked that cannot be read where they are, by the first bytes of the file. */
 const compressed: readonly (readonly [kind: string, first: readonly number[], remedy: (path: string) => string])[] = [

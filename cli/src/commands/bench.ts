@@ -113,6 +113,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
   if (options.why && !options.tune) throw new UsageError('--why is for --tune; add it, or leave --why out');
   if (!options.tune && !options.growth) checkFilter(options);
   await checkResultFile('bench: --json', options.json, 'clock');
+  await checkResultFile('bench: --chart', options.chart);
   await withDevice(context, options.adapter, async (device, { abortSignal }) => {
     const terminal = options.json === '-' ? notesTerminal(context.terminal) : context.terminal;
     const began = performance.now();

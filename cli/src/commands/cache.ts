@@ -173,6 +173,11 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   }
   const isArchive = (await kindOfPath(photos)) === 'file' && !isPhotoName(photos);
   const source = await openPhotos(photos, isArchive);
+  const [passed, ...others] = source.passedOver;
+  if (passed) {
+    const more = others.length > 0 ? ` (${count(others.length, 'other archives')} too)` : '';
+    terminal.note(`not read: ${passed.path}: ${passed.reason}${more}`);
+  }
   const clip = await openTeacher(options.clip);
   if (clip.isRandom) {
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);

@@ -7,6 +7,7 @@ import { findModel, readBytes } from '../runs/index.ts';
 import {
   averageWords,
   type Context,
+  checkResultFile,
   type GroupArguments,
   groupOptions,
   groupRules,
@@ -65,6 +66,7 @@ async function exportModel(
       `--out: ${out} is the model itself, whose weights would be rounded to half precision; give another file`,
     );
   }
+  await checkResultFile('export: --out', out);
   const { scoring = naming.scoring, top = naming.top, scale = naming.scale, short = naming.short } = chosen;
   const refine = refineRule(chosen) ?? naming.refine;
   const rule = {

@@ -42,6 +42,7 @@ import {
   openModelAndWords,
   Progress,
   seedRange,
+  stoppedWords,
   UsageError,
   version,
   wholeNumber,
@@ -310,9 +311,7 @@ async function train({ terminal }: Context, { trainer, store, options, signal, s
     },
   ).finally(() => progress.stop());
   if (!isEnded) {
-    terminal.log(
-      `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg finetune --out ${options.out} --resume`,
-    );
+    terminal.log(`${stoppedWords(trainer)}; go on with: zeroseg finetune --out ${options.out} --resume`);
     throw signal.reason;
   }
   const seconds = (performance.now() - began) / 1000;

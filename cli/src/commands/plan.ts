@@ -19,6 +19,7 @@ import {
 import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/index.ts';
 import {
   type Context,
+  checkResultFile,
   count,
   numberFrom,
   oneOf,
@@ -99,6 +100,8 @@ export function planCommand(context: Context): Command {
 
 async function plan(context: Context, options: PlanArguments, command: Command): Promise<void> {
   const { clip: place, images, ranks, link, threads } = options;
+  await checkResultFile('plan: --json', options.json, 'plan');
+  await checkResultFile('plan: --chart', options.chart);
   const clip = await openTeacher(place);
   const device = await deviceOf(options, command);
   const grids = presets['base']?.config.grids ?? [1, 2, 3, 4];

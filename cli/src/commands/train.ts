@@ -9,6 +9,7 @@ import { withPositions } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
+  checkResultFile,
   gather,
   neededToBegin,
   numberFrom,
@@ -144,6 +145,12 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (group && group.rank > 0) return trainAlongCache(context, group, options);
   const bound = group && bindingNote();
   if (bound) context.terminal.note(bound);
+  if (!group && options.wire === 'f16') {
+    context.terminal.note(
+      "--wire f16 is for gradients between mpirun's processes; this one is alone, and it changes nothing",
+    );
+  }
+  await checkResultFile('train: --trace', options.trace);
   const files = nodeFileSystem(options.out);
   if (!options.resume) await TrainingRun.refuseUsed(files);
   const before = options.resume ? await openRun(files) : undefined;

@@ -7,6 +7,7 @@ import { FileError, isSystemError, readJson, systemReason, writeFileAtomic } fro
 import {
   adapterOption,
   type Context,
+  checkResultFolder,
   count,
   countIn,
   formatDuration,
@@ -62,6 +63,7 @@ export async function verify(context: Context, paths: readonly string[], options
     throw new FileError('verify', paths.join(', '), `there is no manifest of a fixture here${which}`);
   }
   await refuseOthers(paths, found);
+  await checkResultFolder('verify: --out', options.out);
   const began = performance.now();
   const rows: VerifyRow[] = [];
   const device = await withDevice(context, options.adapter, async (device, interruption) => {

@@ -4,6 +4,7 @@ import {
   type CheckpointBytes,
   checkpointBytes,
   copyForCheckpoint,
+  formatBytes,
   formatShape,
   fusedLaunchesOf,
   teacherIdentity,
@@ -169,7 +170,8 @@ export async function largestMicro(
   const one = await costOf(1);
   if (!fits(one, memory)) {
     throw new OutOfMemoryError(
-      `plan: one image of ${formatShape([config.chans, config.image, config.image])} takes more than the device has`,
+      `one image of ${formatShape([config.chans, config.image, config.image])} at a time takes ${formatBytes(filled(one))} with weights, optimizer and a checkpoint's copy, ` +
+        `and nine tenths of ${formatBytes(memory)} are there; give --checkpoint, a smaller model (--config, --set image=…), or --gpu-memory if the device has more`,
       filled(one),
     );
   }

@@ -57,7 +57,7 @@ export interface Plan {
     /** Of the squares alone, by what they are kept as. Pixels are in `features` too. */
     readonly squares: Readonly<Record<SquareKind, number>>;
     readonly index: number;
-    /** A checkpoint's weights, and all else that training goes on from; the run at most, while a third checkpoint is written. */
+    /** A checkpoint's weights, and all else that training goes on from; the run at most, with two checkpoints. */
     readonly model: number;
     readonly optimizer: number;
     readonly run: number;

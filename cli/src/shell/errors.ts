@@ -42,7 +42,7 @@ export function errorWords(error: unknown, options: readonly (string | undefined
 
 /**
  * The message without the name of the function that found what is wrong, which is for programs: `openModel: run: …` and
- * `SceneMaker: size …` begin with what the user gave.
+ * `SceneMaker: size …` begin with what the user gave. A variable of the environment, such as `ZEROSEG_MPI: …`, is what the user gave.
  */
 function withoutFunction(error: ZeroSegError): string {
   const message = error.message.trim();
@@ -53,7 +53,7 @@ function withoutFunction(error: ZeroSegError): string {
   // These begin with a file, which may be called like a function.
   if (error instanceof CheckpointError || error instanceof UsageError) return message;
   return message
-    .replace(/^(?:[A-Z]\w*(?:\.\w+)?|[a-z]+[A-Z]\w*): /, '')
+    .replace(/^(?:[A-Z][A-Za-z0-9]*(?:\.\w+)?|[a-z]+[A-Z]\w*): /, '')
     .replaceAll(/adapter: '(\w+)'/g, '--adapter $1');
 }
 

@@ -25,7 +25,7 @@ export {
 export { addCommonOptions } from './common-options.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
-export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
+export { catchInterruption, type Interruption, signalExitCodes, stoppedWords } from './interruption.ts';
 export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from './known-names.ts';
 export {
   averageWords,
@@ -52,7 +52,7 @@ export {
   refineRule,
   teacherPriorOption,
 } from './pixel-options.ts';
-export { checkResultFile } from './result-file.ts';
+export { checkResultFile, checkResultFolder } from './result-file.ts';
 export { groundsOption, redrawnOption } from './scene-options.ts';
 export {
   count,

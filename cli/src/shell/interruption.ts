@@ -55,3 +55,10 @@ export function catchInterruption(): Interruption {
     release,
   };
 }
+
+/** That a training was stopped, and whether there is a checkpoint to go on from. */
+export function stoppedWords({ done, steps }: { readonly done: number; readonly steps: number }): string {
+  return done === 0
+    ? 'stopped before the first step, with nothing to save'
+    : `stopped after step ${done} of ${steps}, saved`;
+}

@@ -31,6 +31,7 @@ import {
   formatPercent,
   formatRate,
   Progress,
+  stoppedWords,
   UsageError,
 } from '../shell/index.ts';
 import { kindOfPath, openClip, teacherFile } from '../weights/index.ts';
@@ -147,9 +148,7 @@ export async function trainTeacherToTheEnd({ terminal }: Context, running: Runni
   ).finally(() => progress.stop());
   const seconds = (performance.now() - began) / 1000;
   if (!isEnded) {
-    terminal.log(
-      `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
-    );
+    terminal.log(`${stoppedWords(trainer)}; go on with the same options and --resume`);
     throw signal.reason;
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.

@@ -258,7 +258,8 @@ export class TrainingRun {
       { saveEvery, saveSeconds, signal, onProgress },
     );
     if (!isEnded) {
-      throw signal?.reason ?? new RunError(`train: another process was stopped; saved after step ${trainer.done}`);
+      const saved = trainer.done > 0 ? `saved after step ${trainer.done}` : 'nothing was done that could be saved';
+      throw signal?.reason ?? new RunError(`train: another process was stopped; ${saved}`);
     }
     await drawSample(trainer.done);
     await store.files.write(MODEL, await this.#model());

@@ -141,8 +141,9 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
 
 test('a run that is done is left as it is', async () => {
   const before = await lines(at('whole'));
-  const { code, out } = await zeroseg('train', '--out', at('whole'), '--resume');
-  expect(code).toBe(0);
+  const { code, out, err } = await zeroseg('train', '--out', at('whole'), '--resume', '--trace', at('none.json'));
+  expect([code, err]).toEqual([0, `trace: ${at('none.json')} is not written: no step was made`]);
+  expect(await readdir(base)).not.toContain('none.json');
   expect(out).toContain(`${STEPS} steps, 2 an epoch, going on after step ${STEPS}`);
   expect(await lines(at('whole'))).toEqual(before);
 });
@@ -170,6 +171,21 @@ test('a run that is done is made longer, from the checkpoint before a damaged on
     1,
     'zeroseg: train: BASE/whole: this run was begun differently (epochs was 7, is 5 now); resume it as it was, or begin another in a new folder',
   ]);
+});
+
+test('a signal before the first step: nothing is saved, and the run begins when it is resumed', async () => {
+  const args = ['train', '--cache', at('cache'), '--config', at('small.json'), '--steps', '1', '--out', at('early')];
+  const before = process.listenerCount('SIGTERM');
+  const listening = setInterval(() => {
+    if (process.listenerCount('SIGTERM') > before) process.emit('SIGTERM');
+  }, 1);
+  const { code, out } = await zeroseg(...args).finally(() => clearInterval(listening));
+  expect(code).toBe(143);
+  expect(out).toContain('stopped before the first step, with nothing to save; go on with: zeroseg train --out');
+  expect(await lines(at('early'))).toEqual([]);
+  const again = await zeroseg('train', '--out', at('early'), '--resume');
+  expect(again.code, again.err).toBe(0);
+  expect(await lines(at('early'))).toHaveLength(1);
 });
 
 test('a signal while caching: what is done is kept, and the same command goes on', async () => {

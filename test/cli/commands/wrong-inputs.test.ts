@@ -71,6 +71,27 @@ test.each([
     `eval: --out ${at('list.json')}: this file is there, and is no result of this command`,
   ],
   [['score', '--out', at('crlf.txt', 'a', 'b.json')], `${at('crlf.txt')} is a file, not a folder`],
+  // What permissions allow, and the system does not.
+  ...['bench --json', 'bench --chart', 'plan --json', 'plan --chart', 'score --out'].map(
+    (words) =>
+      [
+        [...words.split(' '), `/proc/a.${words.endsWith('chart') ? 'svg' : 'json'}`],
+        `zeroseg: ${words.replace(' ', ': ')} /proc/a.${words.endsWith('chart') ? 'svg' : 'json'}: no file can be made in /proc`,
+      ] as const,
+  ),
+  [
+    ['eval', '--data', 'scenes', '--root', at('empty'), '--out', '/proc/a/b.json'],
+    'zeroseg: eval: --out /proc/a/b.json: no file can be made in /proc',
+  ],
+  [
+    ['train', '--cache', at('nosuch'), '--out', at('out'), '--trace', '/proc/a.json'],
+    'zeroseg: train: --trace /proc/a.json: no file can be made in /proc',
+  ],
+  [['verify', 'test/fixtures/ops', '--out', '/proc/a'], 'zeroseg: verify: --out /proc/a: no file can be made in /proc'],
+  [
+    ['export', '--model', 'pretrained/student/student.safetensors', '--out', '/proc/a'],
+    'zeroseg: export: --out /proc/a: no file can be made in /proc',
+  ],
   [['study', '--tally', at('list.json'), '--json', at('typo.json')], `study: --json ${at('typo.json')}: this file is`],
   [
     ['experiment', 'table4', '--out', at('photos')],

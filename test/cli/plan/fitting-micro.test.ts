@@ -28,7 +28,7 @@ it('takes the largest divisor of the batch whose bytes fit, with what a checkpoi
     'train: --micro auto: a batch of 6 cannot be shared evenly by 5 processes; choose a multiple of 5, or give --micro',
   );
   await expect(fittingMicro(device, { config, settings, ranks: 1, memory: 1e5 })).rejects.toThrow(
-    'one image of [3, 32, 32] takes more than the device has',
+    /^one image of \[3, 32, 32\] at a time takes [\d.]+ MB with weights, optimizer and a checkpoint's copy, and nine tenths of 100\.0 kB are there; give --checkpoint, a smaller model \(--config, --set image=…\), or --gpu-memory if the device has more$/,
   );
 });
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { MpiError } from '../../../cli/src/mpi/errors.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
 import { ArgumentError, DeviceError } from '../../../src/gpu/errors.ts';
 import { CheckpointError } from '../../../src/nn/safetensors/types.ts';
@@ -13,6 +14,7 @@ test('what a command says begins with what the user gave, not with a function', 
     new ImageError('readPhoto', 'a.jpg', 'it is damaged'),
     new SceneError('SceneMaker.scene: seed must be a whole number'),
     new ArgumentError('openVocabulary: names must be words'),
+    new MpiError('ZEROSEG_MPI: /no/libmpi.so is no library that loads'),
     new DeviceError("openDevice: no hardware GPU was found; open the device with adapter: 'swiftshader'"),
   ].map((error) => errorWords(error));
   expect(words).toEqual([
@@ -21,6 +23,7 @@ test('what a command says begins with what the user gave, not with a function', 
     'a.jpg: it is damaged',
     'seed must be a whole number',
     'names must be words',
+    'ZEROSEG_MPI: /no/libmpi.so is no library that loads',
     'no hardware GPU was found; open the device with --adapter swiftshader',
   ]);
 });

@@ -28,6 +28,7 @@ import {
   formatRate,
   Interrupted,
   Progress,
+  stoppedWords,
   type TrainOptions,
 } from '../../shell/index.ts';
 import { sceneValidation, type ValidationArguments } from '../../studies/index.ts';
@@ -142,7 +143,7 @@ async function trainToTheEnd(
       signal,
       onProgress: (step) => {
         live.step();
-        trace?.step(step.step, (words) => progress.say(words));
+        trace?.step(step.step, { log: (words) => progress.say(words), note: (words) => progress.say(words, 'error') });
         const line = metrics.at(-1);
         if (events && line) logged = logged.then(() => events.add(line));
         // Thrown where it is awaited.
@@ -164,14 +165,12 @@ async function trainToTheEnd(
       throw error;
     }
     await report();
-    terminal.log(
-      `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg train --out ${options.out} --resume`,
-    );
+    terminal.log(`${stoppedWords(trainer)}; go on with: zeroseg train --out ${options.out} --resume`);
     throw error;
   } finally {
     progress.stop();
     await logged.catch(() => undefined);
-    await trace?.end((words) => terminal.log(words));
+    await trace?.end(terminal);
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
