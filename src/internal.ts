@@ -49,6 +49,7 @@ export {
   checkFill,
   featureBytes,
   hashPhoto,
+  KEPT_ROW_BYTES,
   MAX_PARTS,
   PooledRegions,
   partCount,

@@ -93,7 +93,8 @@ export function planCommand(context: Context): Command {
       '\nExamples:\n  zeroseg plan --device rtx4090 --images 100000\n' +
         '  zeroseg plan --ranks 8 --link 100gbe --chart out/scaling.svg\n\n' +
         'Bytes are those of the recorded steps, to the byte. Hours follow from what the steps launch and what that takes: of a device by name a share of\n' +
-        'its published rate, of one that was measured what the benchmark says of each kind of kernel. Ranks are a model.',
+        'its published rate, of one that was measured what the benchmark says of each kind of kernel. Ranks are a model: proposed are the most that share a\n' +
+        'batch evenly and are at least 90 % efficient over --link.',
     )
     .action((options: PlanArguments, command: Command) => plan(context, options, command));
 }
@@ -199,6 +200,7 @@ function rowsOf(plans: readonly Plan[], { clock, pace }: PlanDevice): string[][]
     row('parameters: teacher', ({ teacherParameters }) => `${(teacherParameters / 1e6).toFixed(1)} M`),
     row('FLOP: views of a photo', ({ flops }) => tera(flops.photo)),
     row('FLOP: an image trained on', ({ flops }) => tera(flops.image)),
+    row('FLOP: evaluation (VOC 2012)', ({ flops }) => tera(flops.evaluation)),
     row('disk: features and squares', ({ disk }) => bytes(disk.features)),
     row('disk: with squares as jpeg, about', ({ disk }) => bytes(disk.features - disk.squares.raw + disk.squares.jpeg)),
     row('disk: … lossless, about', ({ disk }) => bytes(disk.features - disk.squares.raw + disk.squares.lossless)),
@@ -212,6 +214,7 @@ function rowsOf(plans: readonly Plan[], { clock, pace }: PlanDevice): string[][]
     row('GPU memory: a pass', ({ memory }) => bytes(memory.training.step)),
     row('GPU memory: training in all', ({ memory }) => bytes(memory.training.device)),
     row('GPU memory: … while it is saved', ({ memory }) => bytes(memory.training.device + memory.training.copy)),
+    row('host memory: a process, about', ({ hostMemory }) => bytes(hostMemory)),
     row('steps', ({ steps }) => steps.toLocaleString('en')),
     row('seconds a step', ({ stepSeconds }) => stepSeconds.toPrecision(3)),
     ...(clock === 'processor'
@@ -223,6 +226,10 @@ function rowsOf(plans: readonly Plan[], { clock, pace }: PlanDevice): string[][]
     row('network, a rank and step', ({ network }) => bytes(network.step)),
     row('network, a rank in all', ({ network }) => bytes(network.run)),
     row('efficiency of the ranks', (plan) => `${Math.round(100 * plan.efficiency)} %`),
+    row(
+      'ranks proposed, at most',
+      ({ proposal }) => `${proposal.ranks} (${Math.round(100 * proposal.efficiency)} % efficient)`,
+    ),
   ];
 }
 

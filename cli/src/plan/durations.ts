@@ -37,7 +37,7 @@ const HOST = {
 } as const;
 
 /** VOC 2012's validation, at a shorter side of 448. */
-const EVALUATED = 1449;
+export const EVALUATED = 1449;
 export const EVALUATED_SIZE = [448, 592] as const;
 
 /** A cache: photos are cut while the teacher looks at those before. */

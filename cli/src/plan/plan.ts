@@ -19,8 +19,16 @@ import {
 } from './costs.ts';
 import type { PlanDevice } from './devices.ts';
 import type { DeviceFacts } from './dry-device.ts';
-import { cacheDuration, type Duration, EVALUATED_SIZE, evaluationDuration, trainingDuration } from './durations.ts';
-import { efficiency, type Link, networkBytes, type StepParts, stepSeconds } from './ranks.ts';
+import {
+  cacheDuration,
+  type Duration,
+  EVALUATED,
+  EVALUATED_SIZE,
+  evaluationDuration,
+  trainingDuration,
+} from './durations.ts';
+import { hostMemory } from './host-memory.ts';
+import { efficiency, type Link, networkBytes, proposedRanks, type StepParts, stepSeconds } from './ranks.ts';
 import { secondsOf } from './rates.ts';
 
 /** What squares of a cache are kept as. */
@@ -47,10 +55,17 @@ export interface Plan {
   readonly teacherParameters: number;
   readonly micro: number;
   readonly steps: number;
-  /** FLOP of a photo's views, of an image each time that it is trained on, of a photo that is segmented. */
-  readonly flops: { readonly photo: number; readonly image: number; readonly segment: number };
+  /** FLOP of a photo's views, of an image each time that it is trained on, of a photo that is segmented, of an evaluation on VOC 2012. */
+  readonly flops: {
+    readonly photo: number;
+    readonly image: number;
+    readonly segment: number;
+    readonly evaluation: number;
+  };
   /** Bytes of GPU memory of each rank. */
   readonly memory: { readonly teacher: Cost; readonly training: TrainingCost };
+  /** Bytes of host memory that each process of a training takes at most, about. */
+  readonly hostMemory: number;
   /** Bytes on disk. */
   readonly disk: {
     readonly features: number;
@@ -69,6 +84,8 @@ export interface Plan {
   readonly step: StepParts;
   readonly stepSeconds: number;
   readonly efficiency: number;
+  /** The most ranks that share the batch evenly and are nine tenths efficient over the link. */
+  readonly proposal: { readonly ranks: number; readonly efficiency: number };
   /** Bytes that each rank sends in a step, and in the whole run. */
   readonly network: { readonly step: number; readonly run: number };
 }
@@ -105,6 +122,7 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
   };
   const shape = { views, dim: clip.config.projection, studentSize: config.image };
   const features = featureBytes(shape, images);
+  const index = cacheBytes(shape, images) - features;
   const network = networkBytes(ranks, parts.gradients);
   const host = { device, threads, ranks };
   return {
@@ -113,14 +131,21 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
       photo: flopsOfWork(teacher.work),
       image: flopsOfWork(cost.work) / micro,
       segment: flopsOfWork(segment),
+      evaluation: EVALUATED * flopsOfWork(segment),
     },
     memory: { teacher, training: cost },
+    hostMemory: hostMemory({
+      ...{ images, micro, ranks, parameters: cost.parameters, index },
+      pixels: 3 * config.image ** 2,
+      features: views * clip.config.projection,
+      device: device.isSoftware ? cost.device + cost.copy : 0,
+    }),
     disk: {
       features,
       squares: Object.fromEntries(
         squareKinds.map((kind) => [kind, squareBytes(kind, shape, images)]),
       ) as unknown as Plan['disk']['squares'],
-      index: cacheBytes(shape, images) - features,
+      index,
       ...cost.files,
       run: runBytes(cost.parameters, steps, settings.ema),
     },
@@ -130,6 +155,7 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
     step: parts,
     stepSeconds: stepSeconds(parts, ranks, link),
     efficiency: efficiency(parts, ranks, link),
+    proposal: proposedRanks(parts, settings.batch, link),
     network: { step: network, run: steps * network },
   };
 }

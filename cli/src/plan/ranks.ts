@@ -63,3 +63,22 @@ export function stepSeconds({ passes, pass, update, gradients, bucket }: StepPar
 export function efficiency(parts: StepParts, ranks: number, link: Link): number {
   return stepSeconds(parts, 1, link) / (ranks * stepSeconds(parts, ranks, link));
 }
+
+/** Of ranks that are less efficient, more cost more than they bring. */
+const WORTHWHILE = 0.9;
+/** As many as `--ranks` takes. */
+const MOST_RANKS = 4096;
+
+/** The largest number of ranks that share a batch evenly and are nine tenths efficient over a link, and how efficient they are. */
+export function proposedRanks(
+  parts: StepParts,
+  batch: number,
+  link: Link,
+): { readonly ranks: number; readonly efficiency: number } {
+  for (let ranks = Math.min(batch, MOST_RANKS); ranks > 1; ranks--) {
+    if (batch % ranks !== 0) continue;
+    const share = efficiency(parts, ranks, link);
+    if (share >= WORTHWHILE) return { ranks, efficiency: share };
+  }
+  return { ranks: 1, efficiency: 1 };
+}

@@ -10,4 +10,4 @@ export { checkFill, type FillOptions, type FillPlan, type FillProgress, type Fil
 export { hashPhoto, type PhotoFile, type PhotoSource, type PhotoStamp, readStamped } from './photo-source.ts';
 export { PooledRegions, type RegionFeatures } from './pooled-regions.ts';
 export type { SquareCodec } from './squares.ts';
-export { cachedData, fileNumbers, type TrainingData } from './training-data.ts';
+export { cachedData, fileNumbers, KEPT_ROW_BYTES, type TrainingData } from './training-data.ts';

@@ -24,7 +24,7 @@ export function fileNumbers(data: Pick<TrainingData, 'length' | 'fileOf'>): Uint
 }
 
 /** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */
-const KEPT_BYTES = 2 ** 30;
+export const KEPT_ROW_BYTES: number = 2 ** 30;
 
 /**
  * A feature cache as training data: squares normalised with ImageNet's constants, and the teacher's features. Squares that
@@ -52,7 +52,7 @@ export function cachedData(cache: CacheReader, image: number): TrainingData {
     const { data } = side === image ? square : resizeImage(square, image, image, 'bicubic');
     const made = { data, features };
     bytes += data.length + 4 * features.length;
-    if (bytes <= KEPT_BYTES) kept.set(number, made);
+    if (bytes <= KEPT_ROW_BYTES) kept.set(number, made);
     return made;
   };
   return {

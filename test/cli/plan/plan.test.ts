@@ -6,8 +6,16 @@ import { flopsOfWork, workKinds, workOf } from '../../../cli/src/bench/work.ts';
 import { largestMicro, teacherCost, trainingCost } from '../../../cli/src/plan/costs.ts';
 import { measuredDevice, namedDevice, type PlanDevice } from '../../../cli/src/plan/devices.ts';
 import { dryDevice, gpuFacts } from '../../../cli/src/plan/dry-device.ts';
+import { hostMemory } from '../../../cli/src/plan/host-memory.ts';
 import { type PlanOptions, planRun } from '../../../cli/src/plan/plan.ts';
-import { efficiency, links, networkBytes, type StepParts, stepSeconds } from '../../../cli/src/plan/ranks.ts';
+import {
+  efficiency,
+  links,
+  networkBytes,
+  proposedRanks,
+  type StepParts,
+  stepSeconds,
+} from '../../../cli/src/plan/ranks.ts';
 import { secondsOf } from '../../../cli/src/plan/rates.ts';
 import { openClip } from '../../../cli/src/weights/clip-folder.ts';
 import { openDevice } from '../../../src/gpu/open-device.ts';
@@ -230,4 +238,34 @@ test('what is no benchmark of this version is refused, and what has no training'
     await expect(measuredDevice(file)).rejects.toThrow(reason as string);
   }
   await expect(measuredDevice(join(base, 'none.json'))).rejects.toThrow('none.json');
+});
+
+test('the ranks that are proposed are the most that share the batch evenly and are nine tenths efficient', () => {
+  const parts: StepParts = { passes: 12, pass: 1, update: 0.1, gradients: 700e6, bucket: 16e6 };
+  for (const link of Object.values(links)) {
+    const { ranks, efficiency: share } = proposedRanks(parts, 96, link);
+    const divisors = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 96];
+    expect(ranks).toBe(divisors.findLast((n) => efficiency(parts, n, link) >= 0.9));
+    expect(share).toBe(efficiency(parts, ranks, link));
+  }
+  const slow = { name: 'slow', bandwidth: 1e6, latency: 1 };
+  expect(proposedRanks(parts, 96, slow)).toEqual({ ranks: 1, efficiency: 1 });
+});
+
+test('host memory of a process: rows up to what is kept, micro-batches, and gradients of several ranks', () => {
+  const facts = {
+    pixels: 300,
+    features: 40,
+    images: 1000,
+    micro: 8,
+    parameters: 1e6,
+    ranks: 1,
+    index: 5000,
+    device: 0,
+  };
+  const alone = 350e6 + 1000 * (300 + 160) + 3 * 8 * 4 * 340 + 5000;
+  expect(hostMemory(facts)).toBe(alone);
+  expect(hostMemory({ ...facts, ranks: 2 })).toBe(alone + 8e6);
+  expect(hostMemory({ ...facts, device: 7 })).toBe(alone + 7);
+  expect(hostMemory({ ...facts, images: 1e9 })).toBe(alone - 1000 * 460 + 2 ** 30);
 });
