@@ -23,6 +23,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     parameters: teacher                0.1 M                                                           0.1 M
     FLOP: views of a photo             0.000117 TFLOP                                                  0.000117 TFLOP
     FLOP: an image trained on          0.000267 TFLOP                                                  0.0923 TFLOP
+    FLOP: evaluation (VOC 2012)        66.2 TFLOP                                                      379 TFLOP
     disk: features and squares         16.1 MB                                                         197.8 GB
     disk: with squares as jpeg, about  5.1 MB                                                          24.3 GB
     disk: … lossless, about            7.0 MB                                                          53.8 GB
@@ -36,6 +37,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     GPU memory: a pass                 24.0 MB                                                         1.1 GB
     GPU memory: training in all        50.2 MB                                                         3.9 GB
     GPU memory: … while it is saved    69.9 MB                                                         6.1 GB
+    host memory: a process, about      441.4 MB                                                        7.8 GB
     steps                              62                                                              24,960
     seconds a step                     0.229                                                           4.19e+3
     … of processor time                0.457                                                           8.37e+3
@@ -45,6 +47,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     network, a rank and step           0 bytes                                                         0 bytes
     network, a rank in all             0 bytes                                                         0 bytes
     efficiency of the ranks            100 %                                                           100 %
+    ranks proposed, at most            4 (94 % efficient)                                              1024 (92 % efficient)
     JSON: BASE/plan.json"
   `);
   const { format, clock, pace, plan, paper } = JSON.parse(await readFile(at('plan.json'), 'utf8'));
