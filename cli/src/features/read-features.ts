@@ -1,5 +1,12 @@
 import { stat } from 'node:fs/promises';
-import { CacheError, type CacheReader, FileError, type PhotoFile, type ReadOptions, readCache } from '@zeroseg/core/zeroseg';
+import {
+  CacheError,
+  type CacheReader,
+  FileError,
+  type PhotoFile,
+  type ReadOptions,
+  readCache,
+} from '@zeroseg/core/zeroseg';
 import { nodeFileSystem } from '../files/index.ts';
 import { decodePhoto } from '../photos/index.ts';
 import { openPhotos } from './photo-source.ts';
