@@ -139,8 +139,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 /** Those of some operands that are tensors; the others must be numbers. */
 export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>>): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};
-  for (const name in operands) {
-    const operand: unknown = operands[name];
+  for (const [name, operand] of Object.entries<unknown>(operands)) {
     if (operand instanceof Tensor) tensors[name] = operand;
     else if (typeof operand !== 'number') {
       throw new ShapeError(op, `${name} must be a tensor or a number; it is ${describe(operand)}`);

@@ -44,7 +44,7 @@ export function launchBroadcast(
   const reads: Read[] = [];
   const types: Record<string, Scalar> = {};
   let given: Record<string, number> = params;
-  let key = `${of.name} ${common}`;
+  let key = of.name + common;
   for (const one of named) {
     const x = operands[one];
     key += one;

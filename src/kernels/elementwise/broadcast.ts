@@ -85,11 +85,9 @@ export function mergedAxes(
  * @throws ShapeError when the shapes do not fit, or have more than six axes that cannot be merged.
  */
 export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>): Broadcast {
-  let key = '';
-  for (const name in tensors) {
-    const { device, shape } = tensors[name] as Tensor;
-    key += name[0] + shape.join() + device.profile.kind;
-  }
+  const key = Object.entries(tensors)
+    .map(([name, { device, shape }]) => `${name[0]}${shape} ${device.profile.kind}`)
+    .join();
   const known = plans.get(key);
   if (known) return known;
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, x.shape]));
