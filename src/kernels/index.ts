@@ -109,6 +109,7 @@ export {
   squeeze,
   stack,
   swapAxes,
+  type TopKOptions,
   take,
   takeAlongAxis,
   takeRows,

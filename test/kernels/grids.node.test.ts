@@ -363,9 +363,9 @@ const table: Readonly<Record<string, () => void>> = {
   unpatchify: () => shapes((x) => ops.unpatchify(x as Tensor, 2, 3, 4), [2, 12, 12]),
   patchEmbed: () => shapes((x, w, b) => ops.patchEmbed(x!, w!, b), [2, 3, 7, 9], [5, 3, 2, 2], [5]),
   interpolate: () => {
-    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'bilinear' }), [2, 3, 4, 5]);
-    shapes((x) => ops.interpolate(x as Tensor, 3, 12, { mode: 'bicubic' }), [2, 3, 4, 8]);
-    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'nearest' }), [2, 3, 4, 5]);
+    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'bilinear', channels: 'first' }), [2, 3, 4, 5]);
+    shapes((x) => ops.interpolate(x as Tensor, 3, 12, { mode: 'bicubic', channels: 'first' }), [2, 3, 4, 8]);
+    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'nearest', channels: 'first' }), [2, 3, 4, 5]);
   },
   interpolatePositions: () => shapes((x) => ops.interpolatePositions(x as Tensor, 5, 3), [1, 16, 8]),
   randomUniform: () => void ops.randomUniform(key(), [37, 9]),

@@ -67,6 +67,7 @@ const cases: Readonly<Record<string, Case>> = {
     call: (o) => kernels.adaptiveAvgPool2d(of(1, 3, 3, 3), 2, 2, o),
     words: { channels: ['first', 'last'] },
   },
+  topK: { call: (o) => kernels.topK(of(2, 3), 1, o), good: { largest: false } },
   adaptiveMaxPool2d: {
     call: (o) => kernels.adaptiveMaxPool2d(of(1, 3, 3, 3), 2, 2, o),
     words: { channels: ['first', 'last'] },
@@ -95,7 +96,7 @@ const cases: Readonly<Record<string, Case>> = {
     good: { scale: 1, causal: 'end' },
   },
   interpolate: {
-    call: (o) => kernels.interpolate(of(1, 1, 2, 2), 3, 3, { mode: 'bilinear', ...(o as object) }),
+    call: (o) => kernels.interpolate(of(1, 1, 2, 2), 3, 3, { mode: 'bilinear', channels: 'first', ...(o as object) }),
     words: { mode: ['nearest', 'bilinear', 'bicubic'], channels: ['first', 'last'] },
   },
   argsort: { call: (o) => kernels.argsort(of(2, 3), o), good: { descending: true } },

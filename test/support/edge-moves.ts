@@ -111,8 +111,8 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
   ],
   indexAdd: [[[5, 3], (x) => ops.indexAdd(zeros(x, [4, 3]), u32(x, [3, 0, 3, 9, 1], [5]), x)]],
   interpolate: [
-    [[1, 1, 5, 7], (x) => ops.interpolate(x, 8, 3, { mode: 'bilinear' })],
-    [[1, 1, 7, 8], (x) => ops.interpolate(x, 3, 12, { mode: 'bicubic', antialias: true })],
+    [[1, 1, 5, 7], (x) => ops.interpolate(x, 8, 3, { mode: 'bilinear', channels: 'first' })],
+    [[1, 1, 7, 8], (x) => ops.interpolate(x, 3, 12, { mode: 'bicubic', channels: 'first', antialias: true })],
   ],
   interpolatePositions: [[[1, 9, 4], (x) => ops.interpolatePositions(x, 5, 4)]],
   conv2d: [

@@ -234,7 +234,7 @@ function resize(shape: Shape, to: number): Workload {
     bytes: 4 * (size(shape) + batch * channels * to * to),
     prepare: (lend) => {
       const x = lend(shape);
-      return () => interpolate(x, to, to, { mode: 'bilinear' });
+      return () => interpolate(x, to, to, { mode: 'bilinear', channels: 'first' });
     },
   };
 }

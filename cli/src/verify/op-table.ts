@@ -293,6 +293,7 @@ export const opTable: ReadonlyMap<string, Run> = new Map<string, Run>([
         mode: attrs.choice('mode', ['bilinear', 'bicubic']),
         antialias,
         alignCorners,
+        channels: 'first',
       });
     }),
   ],

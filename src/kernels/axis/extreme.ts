@@ -10,12 +10,13 @@ import {
   type Tensor,
 } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkNoMore } from './operands.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
 import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThreads } from './row-threads.ts';
 import { wholePlaces, wholeReduced } from './whole.ts';
 
 /**
- * Maximum over axes; NaN if there is one. Float, i32 or bool. The gradient goes to the first maximum (or NaN) only, in the order of memory.
+ * Maximum over axes; NaN if there is one. Of any dtype. The gradient goes to the first maximum (or NaN) only, in the order of memory.
  *
  * @throws ShapeError when a reduced axis is empty.
  */
@@ -38,25 +39,26 @@ function reducedTo(which: Extreme, x: Tensor, options: ReduceOptions): Tensor {
 }
 
 /**
- * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. Float, i32 or
- * bool. It has no gradient.
+ * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. Of any
+ * dtype. It has no gradient.
  *
  * ```ts
  * await readU32(argmax(tensor(device, [1, 3, 3, 0], [2, 2]))); // [1, 0]
  * ```
  */
-export function argmax(x: Tensor, axis = -1): Tensor {
-  return argExtreme('max', x, axis);
+export function argmax(x: Tensor, axis = -1, ...more: never[]): Tensor {
+  return argExtreme('max', x, axis, more);
 }
 
 /** Index (u32) of the minimum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the minimum. */
-export function argmin(x: Tensor, axis = -1): Tensor {
-  return argExtreme('min', x, axis);
+export function argmin(x: Tensor, axis = -1, ...more: never[]): Tensor {
+  return argExtreme('min', x, axis, more);
 }
 
 type Extreme = 'max' | 'min';
 
-function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
+function argExtreme(which: Extreme, x: Tensor, axis: number, more: readonly never[]): Tensor {
+  checkNoMore(`arg${which}`, more, 'x, axis');
   const normal = normalizeAxis(`arg${which}`, axis, x.shape);
   const rows = aroundAxis(x.shape, normal);
   if (rows.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });

@@ -4,6 +4,7 @@ export {
   checkChoice,
   checkFloats,
   checkHeld,
+  checkNoMore,
   checkNumber,
   checkOptions,
   checkTensors,

@@ -21,7 +21,7 @@ export function checkFloats(op: string, given: Readonly<Record<string, Tensor>>)
 }
 
 /**
- * The dtype in which tensors meet, as in PyTorch: bool gives way to all others, and i32 to floats.
+ * The dtype in which tensors meet, as in PyTorch: bool gives way to all others, u32 to i32, and both to floats.
  *
  * @throws ShapeError where there is none, or it is not taken.
  */
@@ -30,7 +30,7 @@ export function commonType(
   given: Readonly<Record<string, Tensor>>,
   takes: (dtype: DType) => boolean = isDType,
 ): DType {
-  return meeting(op, given, /^bool,|,i32$/g, takes);
+  return meeting(op, given, /^bool,|(,[iu]32)+$/g, takes);
 }
 
 function meeting(
@@ -55,7 +55,8 @@ export function checkHeld(op: string, operands: Readonly<Record<string, unknown>
   if (isFloat(dtype)) return;
   for (const [name, value] of Object.entries(operands)) {
     if (typeof value !== 'number' || holds[dtype](value)) continue;
-    throw new ShapeError(op, `${name} is ${value}, which is no ${dtype}: cast(x, 'f32') meets any number`);
+    const remedy = holds.i32(value) ? "cast(x, 'i32') meets it" : "cast(x, 'f32') meets any number";
+    throw new ShapeError(op, `${name} is ${value}, which is no ${dtype}: ${remedy}`);
   }
 }
 
@@ -67,6 +68,11 @@ export function checkOptions(op: string, options: unknown, names: readonly strin
   }
   const other = Object.keys(options).find((name) => !names.includes(name));
   if (other !== undefined) throw new ShapeError(op, `${rule}; there is no '${other}'`);
+}
+
+/** What comes behind the arguments of an op would be passed over. */
+export function checkNoMore(op: string, more: readonly unknown[], takes: string): void {
+  if (more.length > 0) throw new ShapeError(op, `takes (${takes}) and no more; got ${describe(more[0])} behind them`);
 }
 
 /** A word of several: any other one would be taken for one of them. */

@@ -9,7 +9,6 @@ import {
   Tensor,
 } from '../../tensor/graph/index.ts';
 import { type DType, isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkFloats } from './operands.ts';
 import {
   type ReduceOptions,
   runsOf,
@@ -31,7 +30,7 @@ import {
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 /**
- * Sum over axes. The gradient is `dy`, repeated. Of i32 it is i32, modulo 2³²; of bool it counts what is true, in i32.
+ * Sum over axes. The gradient is `dy`, repeated. Of i32 and u32 it is of their dtype, modulo 2³²; of bool it counts what is true, in i32.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -42,12 +41,12 @@ import { FEW_STEPS, inRuns } from './runs.ts';
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('sum', x, options);
   if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1);
-  if (x.dtype === 'u32') checkFloats('sum', { x });
-  return sumRuns(new Tensor(x.storage, x.shape, 'i32'), runs, 1, 'i32');
+  const y = sumRuns(new Tensor(x.storage, x.shape, 'i32'), runs, 1, 'i32');
+  return x.dtype === 'u32' ? new Tensor(y.storage, y.shape, 'u32') : y;
 }
 
 /**
- * Mean over axes: `sum(x) / n`. The gradient is `dy / n`, repeated. Of i32 and bool it is f32: of bool, the part that is true.
+ * Mean over axes: `sum(x) / n`. The gradient is `dy / n`, repeated. Of i32, u32 and bool it is f32: of bool, the part that is true.
  *
  * @throws ShapeError when there is nothing to average.
  */
@@ -56,7 +55,6 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const count = runs.reduce((product, { rows }) => product * rows.length, 1);
   if (count === 0) throw new ShapeError('mean', 'the mean of no elements is undefined', { x: x.shape });
   if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1 / count);
-  if (x.dtype === 'u32') checkFloats('mean', { x });
   const each = { rows: { outer: x.size, length: 1, inner: 1 }, shape: x.shape };
   return sumRuns(x, runs.length > 0 ? runs : [each], 1 / count, 'f32');
 }

@@ -1,8 +1,7 @@
-// Reductions of i32, and of bool as 1 and 0. They have no gradient.
+// Reductions of i32 and u32, and of bool as 1 and 0. They have no gradient.
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
 import type { Shape } from '../../tensor/values/index.ts';
-import { checkFloats } from './operands.ts';
 import type { AxisRows } from './row-threads.ts';
 
 /** So many elements one thread takes. Longer rows are cut, and what is left of them is reduced again. */
@@ -17,34 +16,35 @@ const rules = {
 } as const;
 type Rule = keyof typeof rules;
 
-/** A reduction of i32 or bool over runs of axes: i32, modulo 2³², but the extremes of bool, which are bool. */
+/** A reduction over runs of axes, in the dtype of `x`, modulo 2³²; but sums and products of bool are i32. */
 export function wholeReduced(rule: Rule, x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[]): Tensor {
-  const words = asWords(rule, x);
+  const isExtreme = rule === 'max' || rule === 'min';
+  const sign = isExtreme ? signOf(x) : 0;
   const y = runs.reduce((part, { rows, shape }) => {
     let { length } = rows;
     let left = part;
     do {
       const chunks = Math.max(1, Math.ceil(length / CHUNK));
       const next = empty(left, chunks === 1 ? shape : [rows.outer, chunks, rows.inner]);
-      dispatch(reducing[rule], { x: left, y: next }, { n: next.size, length, chunks, inner: rows.inner });
+      dispatch(reducing[rule], { x: left, y: next }, { n: next.size, length, chunks, inner: rows.inner, sign });
       left = next;
       length = chunks;
     } while (length > 1);
     return left;
-  }, words);
-  return x.dtype === 'bool' && (rule === 'max' || rule === 'min') ? new Tensor(y.storage, y.shape, x.dtype) : y;
+  }, asWords(x));
+  return x.dtype === 'bool' && !isExtreme ? y : new Tensor(y.storage, y.shape, x.dtype);
 }
 
-/** Where the extreme of each row of i32 or bool is, of equal ones the first: u32. */
+/** Where the extreme of each row of whole numbers or bool is, of equal ones the first: u32. */
 export function wholePlaces(which: 'max' | 'min', x: Tensor, rows: AxisRows, shape: Shape): Tensor {
-  const words = asWords(`arg${which}`, x);
+  const words = asWords(x);
   const { length, inner } = rows;
   let places: Tensor | undefined;
   let count = length;
   do {
     const chunks = Math.ceil(count / CHUNK);
     const next = empty(words, chunks === 1 ? shape : [rows.outer, chunks, inner], 'u32');
-    const params = { n: next.size, length, count, chunks, inner };
+    const params = { n: next.size, length, count, chunks, inner, sign: signOf(x) };
     dispatch(placing, { x: words, places: places ?? words, y: next }, params, {
       FIRST: Number(!places),
       MAX: Number(which === 'max'),
@@ -55,8 +55,12 @@ export function wholePlaces(which: 'max' | 'min', x: Tensor, rows: AxisRows, sha
   return places;
 }
 
-function asWords(op: string, x: Tensor): Tensor {
-  if (x.dtype === 'u32') checkFloats(op, { x });
+/** With the highest bit turned over, u32 lie in the order of i32. */
+function signOf({ dtype }: Tensor): number {
+  return dtype === 'u32' ? -(2 ** 31) : 0;
+}
+
+function asWords(x: Tensor): Tensor {
   return new Tensor(x.storage, x.shape, 'i32');
 }
 
@@ -73,7 +77,7 @@ const reduceKernel = (rule: Rule) =>
   kernel({
     name: `${rule}-i32`,
     bind: { x: 'read i32', y: 'write i32' },
-    params: { n: 'u32', length: 'u32', chunks: 'u32', inner: 'u32' },
+    params: { n: 'u32', length: 'u32', chunks: 'u32', inner: 'u32', sign: 'i32' },
     override: { WG: 64 },
     grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
     wgsl: `
@@ -81,10 +85,10 @@ const reduceKernel = (rule: Rule) =>
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {${place}
   var s = ${rules[rule][0]};
   for (var j = first; j < params.length; j += params.chunks) {
-    let v = x[(row * params.length + j) * params.inner + column];
+    let v = x[(row * params.length + j) * params.inner + column] ^ params.sign;
     s = ${rules[rule][1]};
   }
-  y[i] = s;
+  y[i] = s ^ params.sign;
 }`,
   });
 const reducing = {
@@ -97,7 +101,7 @@ const reducing = {
 const placing = /*#__PURE__*/ kernel({
   name: 'arg-extreme-i32',
   bind: { x: 'read i32', places: 'read u32', y: 'write u32' },
-  params: { n: 'u32', length: 'u32', count: 'u32', chunks: 'u32', inner: 'u32' },
+  params: { n: 'u32', length: 'u32', count: 'u32', chunks: 'u32', inner: 'u32', sign: 'i32' },
   override: { WG: 64, FIRST: 1, MAX: 1 },
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
@@ -108,7 +112,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   for (var j = first; j < params.count; j += params.chunks) {
     var at = j;
     if (FIRST == 0u) { at = places[(row * params.count + j) * params.inner + column]; }
-    let value = x[(row * params.length + at) * params.inner + column];
+    let value = x[(row * params.length + at) * params.inner + column] ^ params.sign;
     let isBetter = (MAX == 1u && value > best) || (MAX == 0u && value < best) || (value == best && at < found);
     if (found == params.length || isBetter) {
       best = value;

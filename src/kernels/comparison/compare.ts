@@ -6,8 +6,8 @@ import { checkHeld, commonType } from '../axis/index.ts';
 import { broadcast, launchBroadcast, type Operand, tensorsOf } from '../elementwise/index.ts';
 
 /**
- * A mask (bool) of where `a = b`, broadcasting as {@link add}; one of them may be a number. They are of one dtype, any of them, or i32 or
- * bool becomes that of the other. NaN equals nothing, 0 and -0 are equal.
+ * A mask (bool) of where `a = b`, broadcasting as {@link add}; one of them may be a number. They are of one dtype, any of them, or whole
+ * numbers and bool become what they meet; i32 and u32 are compared by their values. NaN equals nothing, 0 and -0 are equal.
  *
  * ```ts
  * const labels = tensor(device, new Uint32Array([0, 2, 2]));
@@ -65,6 +65,15 @@ fn orderOf(x: f32) -> i32 {
 }`,
 };
 
+const mirrored = { '==': '==', '!=': '!=', '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const;
+
+/** Bits of a u32 as i32 compared with an i32: from 2³¹ on they are below 0, and larger than all of the other's. */
+function unsignedFirst(u: string, comparison: Comparison, i: string): string {
+  if (comparison === '==') return `${i} >= 0 && ${u} == ${i}`;
+  if (comparison === '!=') return `${i} < 0 || ${u} != ${i}`;
+  return comparison.startsWith('<') ? `${u} >= 0 && ${u} ${comparison} ${i}` : `${u} < 0 || ${u} ${comparison} ${i}`;
+}
+
 function compare(name: string, comparison: Comparison, a: Operand, b: Operand): Tensor {
   const tensors = tensorsOf(name, { a, b });
   const [like] = Object.values(tensors);
@@ -75,7 +84,16 @@ function compare(name: string, comparison: Comparison, a: Operand, b: Operand): 
   const y = empty(like, plan.shape, 'bool');
   const ordered = `orderOf(a) ${comparison} orderOf(b)`;
   const floats = comparison === '!=' ? `isNan(a) || isNan(b) || ${ordered}` : `!isNan(a) && !isNan(b) && ${ordered}`;
-  const expression = `select(0u, 1u, ${isFloat(dtype) ? floats : `a ${comparison} b`})`;
+  const [isMixed, first] = [
+    dtype === 'i32' && Object.values(tensors).some((x) => x.dtype !== dtype),
+    tensors['a']?.dtype,
+  ];
+  const wholes = !isMixed
+    ? `a ${comparison} b`
+    : first === dtype
+      ? unsignedFirst('b', mirrored[comparison], 'a')
+      : unsignedFirst('a', comparison, 'b');
+  const expression = `select(0u, 1u, ${isFloat(dtype) ? floats : wholes})`;
   launchBroadcast({ name, expression, use: [orderPiece] }, plan, { a, b }, y);
   return y;
 }

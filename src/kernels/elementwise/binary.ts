@@ -10,7 +10,7 @@ import { stopGradient } from './stop-gradient.ts';
 export interface Binary {
   readonly name: string;
   readonly forward: string;
-  /** The same of i32; none where only floats are taken, '' where i32 becomes f32. */
+  /** The same of i32 and u32; none where only floats are taken, '' where they become f32. */
   readonly whole?: string;
   /** dL/da and dL/db, before they are summed over what was stretched: ops, or {@link byKernel}. */
   readonly da: Gradient;
@@ -36,8 +36,8 @@ function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): B
 
 /**
  * `a + b`. Shapes broadcast as in NumPy: aligned at the last axis, an axis of 1 stretches. One of the two may be a number, as in all
- * pointwise ops. The gradient is `dy` for both, summed over what was stretched. As in PyTorch, i32 meets i32 (and wraps around), and where
- * dtypes differ, bool (1 and 0) becomes the other, and i32 f32 or f16.
+ * pointwise ops. The gradient is `dy` for both, summed over what was stretched. As in PyTorch, i32 and u32 meet their like (and wrap around), and
+ * where dtypes differ, bool (1 and 0) becomes the other, u32 becomes i32, modulo 2³², and both f32 or f16.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4], [2, 2]);
@@ -45,7 +45,7 @@ function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): B
  * await read(add(x, 1)); // [2, 3, 4, 5]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or the dtypes: f32 and f16 do not meet, u32 and bool have no arithmetic of their own.
+ * @throws ShapeError when the shapes do not fit, or the dtypes: f32 and f16 do not meet, bool has no arithmetic of its own.
  */
 export function add(a: Operand, b: Operand): Tensor {
   return applyBinary(sumOfTwo, a, b);
@@ -74,7 +74,7 @@ const productOfTwo: Binary = {
 };
 
 /**
- * `a / b` element by element, broadcasting as {@link add}. Of i32 it is f32, as in PyTorch; `floorDivide` keeps i32. Gradients `dy / b` and
+ * `a / b` element by element, broadcasting as {@link add}. Of i32 and u32 it is f32, as in PyTorch; `floorDivide` keeps them. Gradients `dy / b` and
  * `-dy · a / b²`.
  */
 export function div(a: Operand, b: Operand): Tensor {
@@ -153,8 +153,9 @@ export function applyBinary({ name, forward, whole, da, db, use }: Binary, a: Op
   const tensors = tensorsOf(name, { a, b });
   const like = tensors['a'] ?? tensors['b'];
   if (!like) throw new ShapeError(name, 'a or b must be a tensor');
-  const common = commonType(name, tensors, (dtype) => isFloat(dtype) || (dtype === 'i32' && whole !== undefined));
+  const common = commonType(name, tensors, (dtype) => isFloat(dtype) || (dtype !== 'bool' && whole !== undefined));
   const dtype = isFloat(common) || whole ? common : 'f32';
+  checkHeld(name, { a, b }, dtype);
   const plan = broadcast(name, tensors);
   const y = empty(like, plan.shape, dtype);
   launchBroadcast({ name, expression: isFloat(dtype) ? forward : (whole as string), use }, plan, { a, b }, y);

@@ -11,20 +11,20 @@ import {
   empty,
   type Tensor,
 } from '../../tensor/graph/index.ts';
-import { describe, ShapeError } from '../../tensor/values/index.ts';
-import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
+import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { checkFloats, checkHeld, checkNumber, checkTensors } from '../axis/index.ts';
 import { type Activation, activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { add, div, mul, sub } from './binary.ts';
 import { broadcast, componentwise } from './broadcast.ts';
 import { launchBroadcast, type Operand } from './broadcast-launch.ts';
 import { stopGradient } from './stop-gradient.ts';
 
-/** `-x`. Float or i32. */
+/** `-x`. Float, i32, or u32, which wraps around. */
 export function neg(x: Tensor): Tensor {
-  return applyUnary(scaleKernels, x, -1);
+  return applyUnary(negKernels, x);
 }
 
-/** `|x|`. The gradient is `dy · sign(x)`: 0 at 0. Float or i32, of which −2³¹ stays as it is. */
+/** `|x|`. The gradient is `dy · sign(x)`: 0 at 0. Float, i32 or u32, of which −2³¹ stays as it is. */
 export function abs(x: Tensor): Tensor {
   return applyUnary(absKernels, x);
 }
@@ -44,12 +44,12 @@ export function sqrt(x: Tensor): Tensor {
   return applyUnary(sqrtKernels, x);
 }
 
-/** `x²`. The gradient is `2x · dy`. Float or i32. */
+/** `x²`. The gradient is `2x · dy`. Float, i32 or u32. */
 export function square(x: Tensor): Tensor {
   return applyUnary(squareKernels, x);
 }
 
-/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. Float or i32. */
+/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. Float, i32 or u32. */
 export function sign(x: Tensor): Tensor {
   return stopGradient(applyUnary(signKernels, x));
 }
@@ -64,7 +64,7 @@ export function tanh(x: Tensor): Tensor {
   return applyUnary(tanhKernels, x);
 }
 
-/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. Float or i32. */
+/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. Float, i32 or u32. */
 export function relu(x: Tensor): Tensor {
   return applyUnary(kernelsOf('relu'), x);
 }
@@ -85,7 +85,7 @@ export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): 
 
 /**
  * `x`, but at least `low` and at most `high` (`high` where they cross). The gradient is `dy` inside, bounds included, and 0
- * outside and where `x` is NaN, as in PyTorch. Float or i32, whose bounds are whole numbers, or infinite for none.
+ * outside and where `x` is NaN, as in PyTorch. Float, i32 or u32, whose bounds are whole numbers, or infinite for none.
  *
  * @throws ShapeError when a bound is NaN, or what x does not hold.
  */
@@ -95,9 +95,9 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
   if (Number.isNaN(low) || Number.isNaN(high)) {
     throw new ShapeError('clamp', `the bounds must be numbers (${low} and ${high})`, { x: x.shape });
   }
-  // Beyond all numbers of i32, a bound is the last of them.
-  const held = (bound: number) =>
-    x.dtype === 'i32' && !Number.isFinite(bound) ? (bound > 0 ? 2 ** 31 - 1 : -(2 ** 31)) : bound;
+  // Beyond all whole numbers, a bound is the last of them.
+  const [least, most] = x.dtype === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  const held = (bound: number) => (isFloat(x.dtype) || Number.isFinite(bound) ? bound : bound > 0 ? most : least);
   return applyUnary(clampKernels, x, held(low), held(high));
 }
 
@@ -117,8 +117,9 @@ export function addScalar(x: Tensor, value: number): Tensor {
 export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
   const { forward, backward, passes, whole } = kernels;
   checkTensors(forward.name, { x }, '');
-  if (whole && x.dtype === 'i32') {
+  if (whole && (x.dtype === 'i32' || x.dtype === 'u32')) {
     const [name, y] = [forward.name, empty(x)];
+    checkHeld(name, { 'the number': p, 'the second number': q }, x.dtype);
     launchBroadcast({ name, expression: whole }, broadcast(name, { a: x }), { a: x, b: p, c: q }, y);
     return y;
   }
@@ -144,7 +145,7 @@ function applyBackward(kernels: UnaryKernels, x: Tensor, y: Tensor, dy: Tensor, 
 interface Unary {
   /** In terms of `x`, and `p` and `q`, the numbers that the op takes. */
   readonly forward: string;
-  /** The same of i32, in terms of `a`, and `b` and `c`, the numbers; none where only floats are taken. */
+  /** The same of i32 and u32, in terms of `a`, and `b` and `c`, the numbers; none where only floats are taken. */
   readonly whole?: string | undefined;
   /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
   readonly gradient?: string;
@@ -172,6 +173,7 @@ fn logOf(x: f32) -> f32 {
 }`,
 };
 
+const negKernels = /*#__PURE__*/ makeUnary('neg', { forward: '-x', whole: '0 - a', passes: 'op' });
 const absKernels = /*#__PURE__*/ makeUnary('abs', {
   forward: 'abs(x)',
   whole: 'abs(a)',
@@ -201,7 +203,11 @@ const squareKernels = /*#__PURE__*/ makeUnary('square', {
   gradient: 'dy * 2.0 * x',
   second: () => 2,
 });
-const signKernels = /*#__PURE__*/ makeUnary('sign', { forward: 'signOf(x)', whole: 'sign(a)', use: [notNumbers] });
+const signKernels = /*#__PURE__*/ makeUnary('sign', {
+  forward: 'signOf(x)',
+  whole: 'select(min(a, 1), ~(a - a), a < 0)',
+  use: [notNumbers],
+});
 const sigmoidKernels = /*#__PURE__*/ makeUnary('sigmoid', {
   forward: 'select(sigmoid(x), x, isNan(x))',
   gradient: 'dy * (y * (1.0 - y))',

@@ -10,12 +10,12 @@ import {
   stopGradient,
 } from '../elementwise/index.ts';
 
-/** The largest whole number that is not above `x`; i32 stays as it is. No gradient flows: it is 0 wherever it exists. */
+/** The largest whole number that is not above `x`; i32 and u32 stay as they are. No gradient flows: it is 0 wherever it exists. */
 export function floor(x: Tensor): Tensor {
   return stopGradient(applyUnary(floorKernels, x));
 }
 
-/** The smallest whole number that is not below `x`; i32 stays as it is. No gradient flows. */
+/** The smallest whole number that is not below `x`; i32 and u32 stay as they are. No gradient flows. */
 export function ceil(x: Tensor): Tensor {
   return stopGradient(applyUnary(ceilKernels, x));
 }
@@ -33,7 +33,7 @@ export function round(x: Tensor): Tensor {
 
 /**
  * What is left of `a` after whole multiples of `b`, with the sign of `b`, as in Python: `a - b · floor(a / b)`, exact. Shapes broadcast
- * as in {@link add}. NaN where `b` is 0 or `a` is infinite; of i32, 0 where `b` is 0, as in NumPy. Gradients `dy` and `-dy · floor(a / b)`.
+ * as in {@link add}. NaN where `b` is 0 or `a` is infinite; of i32 and u32, 0 where `b` is 0, as in NumPy. Gradients `dy` and `-dy · floor(a / b)`.
  *
  * ```ts
  * await read(remainder(tensor(device, [-1, 5]), 3)); // [2, 2]
@@ -47,7 +47,7 @@ export function remainder(a: Operand, b: Operand): Tensor {
 
 /**
  * How often `b` goes into `a` as a whole, rounded down: `floor(a / b)`, Python's `//`, with `a = b · floorDivide(a, b) + remainder(a, b)`.
- * Shapes broadcast as in {@link add}. Where `b` is 0 it is `a / b`, and of i32 0, as in NumPy. No gradient flows: it is 0 wherever it exists.
+ * Shapes broadcast as in {@link add}. Where `b` is 0 it is `a / b`, and of i32 and u32 0, as in NumPy. No gradient flows: it is 0 wherever it exists.
  *
  * ```ts
  * await readI32(floorDivide(tensor(device, new Int32Array([-7, 7])), 2)); // [-4, 3]
@@ -91,7 +91,7 @@ fn remainderOf(a: f32, b: f32) -> f32 {
 }`,
 };
 
-/** Of i32, where a quotient is not whole and below 0. WGSL's of 0 are those of 1. */
+/** Of whole numbers, where a quotient is not whole and below 0. WGSL's of 0 are those of 1. */
 const signsDiffer = 'a % b != 0 && ((a % b) ^ b) < 0';
 
 const use = [notNumbers];
@@ -114,7 +114,7 @@ const remainderOfTwo: Binary = {
 const quotientRoundedDown: Binary = {
   name: 'floor-divide',
   forward: 'floorDivided(a, b)',
-  whole: `select(a / b - select(0, 1, ${signsDiffer}), 0, b == 0)`,
+  whole: `select(select(a / b, a / b - 1, ${signsDiffer}), 0, b == 0)`,
   da: (dy) => dy,
   db: (dy) => dy,
   use: [

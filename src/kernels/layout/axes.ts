@@ -1,5 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { checkShape, normalizeAxis, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
+import { checkNoMore } from '../axis/index.ts';
 import { broadcastTo, concat, permute, reshape, view } from './layout.ts';
 
 /**
@@ -12,7 +13,8 @@ import { broadcastTo, concat, permute, reshape, view } from './layout.ts';
  *
  * @throws ShapeError when an axis that is named is not 1.
  */
-export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
+export function squeeze(x: Tensor, axes?: number | readonly number[], ...more: never[]): Tensor {
+  checkNoMore('squeeze', more, 'x, axes');
   if (axes === undefined) {
     return view(
       x,

@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, size } from '../../tensor/values/index.ts';
 import { eachRow, inRuns, LOOPS_FOR_ALL, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /** Which place along an axis of x each place of the result takes; {@link NOWHERE} for none. `undefined`: all, as they are. */
@@ -18,14 +18,22 @@ export function axisMap(made: number, length: number, source: (i: number) => num
 }
 
 /**
- * `y[i₀, i₁, …] = x[map₀[i₀], map₁[i₁], …]`, and `value` where any of them is nowhere: one launch for any number of axes. The gradient
+ * `y[i₀, i₁, …] = x[map₀[i₀], map₁[i₁], …]`, and `value` where any of them is nowhere: one launch for up to six axes that do not stay together. The gradient
  * is one launch as well: the same with the inverse maps, or, where places are taken several times, sums over those.
  */
-export function mapped(op: string, x: Tensor, maps: readonly AxisMap[], value = 0): Tensor {
+export function mapped(x: Tensor, maps: readonly AxisMap[], value = 0): Tensor {
   if (maps.every((map) => map === undefined)) return x;
   const shape = x.shape.map((axis, i) => maps[i]?.length ?? axis);
+  const axes = mergedAxes(x.shape, maps);
+  if (axes.length > OUTER + 1) {
+    // Axis after axis is the same: first the later ones.
+    const used = maps.flatMap((map, i) => (map ? [i] : []));
+    const middle = used[used.length >> 1] as number;
+    const later = maps.map((map, i) => (i < middle ? undefined : map));
+    const earlier = maps.map((map, i) => (i < middle ? map : undefined));
+    return mapped(mapped(x, later, value), earlier, value);
+  }
   const y = empty(x, shape);
-  const axes = mergedAxes(op, x.shape, maps);
   const last = axes.pop() as MergedAxis;
   const inVec4s =
     isFloat(x.dtype) && !last.map && last.length % 4 === 0 && axes.every(({ step }) => step % 4 === 0 || step === 0);
@@ -39,15 +47,14 @@ export function mapped(op: string, x: Tensor, maps: readonly AxisMap[], value = 
     { ...rows, value: bits, ...outerParams(axes, tables.starts, per), startRow: tables.starts.at(-1) as number },
     { ...rowConstants(x.device, rows), RANK: axes.length },
   );
-  return differentiable(y, [x], (dy) => [summedBack(op, dy, x.shape, maps)]);
+  return differentiable(y, [x], (dy) => [summedBack(dy, x.shape, maps)]);
 }
 
 /** The transpose of {@link mapped}: `dx[j] = Σ dy[i]` over the places i that take j, along every axis. */
-function summedBack(op: string, dy: Tensor, shape: Shape, maps: readonly AxisMap[]): Tensor {
+function summedBack(dy: Tensor, shape: Shape, maps: readonly AxisMap[]): Tensor {
   const lists = maps.map((map, i) => map && placesOf(map, shape[i] as number));
   if (lists.every((list) => !list || list.isInverse)) {
     return mapped(
-      op,
       dy,
       lists.map((list) => list?.inverse),
     );
@@ -55,7 +62,6 @@ function summedBack(op: string, dy: Tensor, shape: Shape, maps: readonly AxisMap
   const dx = empty(dy, shape);
   // Seen from dy: along an axis with a list, the steps are those of the lists' places.
   const axes = mergedAxes(
-    op,
     dy.shape,
     lists.map((list) => list?.inverse),
   );
@@ -74,7 +80,7 @@ function summedBack(op: string, dy: Tensor, shape: Shape, maps: readonly AxisMap
     { ...rows, ...outerParams(axes, starts.starts, 1), startRow: starts.starts.at(-1) as number },
     { ...rowConstants(dy.device, rows), RANK: axes.length },
   );
-  return differentiable(dx, [dy], (u) => [mapped(op, u, maps)]);
+  return differentiable(dx, [dy], (u) => [mapped(u, maps)]);
 }
 
 /** Of a map: the places of the result that take each place of x, and the map back where that is at most one. */
@@ -112,7 +118,7 @@ interface MergedAxis {
 }
 
 /** The axes of an input, first to last; neighbours that stay as they are become one. */
-function mergedAxes(op: string, shape: Shape, maps: readonly AxisMap[]): MergedAxis[] {
+function mergedAxes(shape: Shape, maps: readonly AxisMap[]): MergedAxis[] {
   const axes: MergedAxis[] = [];
   shape.forEach((length, i) => {
     const map = maps[i];
@@ -122,9 +128,6 @@ function mergedAxes(op: string, shape: Shape, maps: readonly AxisMap[]): MergedA
       axes[axes.length - 1] = { length: before.length * length, made: before.made * length, step, map };
     } else if (map || length !== 1) axes.push({ length, made: map?.length ?? length, step, map });
   });
-  if (axes.length > OUTER + 1) {
-    throw new ShapeError(op, `at most ${OUTER + 1} axes that do not stay together`, { x: shape });
-  }
   return axes;
 }
 

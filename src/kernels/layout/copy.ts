@@ -9,25 +9,17 @@ import {
   empty,
   Tensor,
 } from '../../tensor/graph/index.ts';
-import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { isFloat, type Shape, size } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
-export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
-  // Neighbouring axes that are stepped through as one are one.
-  const axes: { length: number; step: number }[] = [];
-  shape.forEach((length, i) => {
-    if (length === 1) return;
-    const last = axes.at(-1);
-    const step = steps[i] as number;
-    if (last && last.step === length * step) axes[axes.length - 1] = { length: last.length * length, step };
-    else axes.push({ length, step });
-  });
+export function copied(x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
+  const axes = together(shape.map((length, i) => ({ length, step: steps[i] as number })));
   if (size(shape) === x.size && (axes.length === 0 || (axes.length === 1 && axes[0]?.step === 1))) {
     return new Tensor(x.storage, shape, x.dtype);
   }
-  if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
   const y = empty(x, shape);
   if (y.size === 0) return y;
+  if (axes.length > MOST) return inTwo(x, shape, axes);
   if (isFloat(x.dtype) && transposed(x, y, axes)) return y;
   // Rows whose length is a multiple of 4 are copied as vec4s.
   const inVec4s =
@@ -39,7 +31,7 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
         i === axes.length - 1 ? { length: axis.length / 4, step: 1 } : { length: axis.length, step: axis.step / 4 };
     });
   }
-  const last = axes.pop() as { length: number; step: number };
+  const last = axes.pop() as Axis;
   const length = (i: number) => axes[i]?.length ?? 1;
   const step = (i: number) => axes[i]?.step ?? 0;
   const rows = { rows: y.size / (inVec4s ? 4 : 1) / last.length, width: last.length };
@@ -57,11 +49,56 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
   return y;
 }
 
+interface Axis {
+  readonly length: number;
+  /** Elements of x from one place to the next; 0 where they are repeated. */
+  readonly step: number;
+}
+
+/** Axes that one launch steps through. */
+const MOST = 6;
+
+/** Neighbouring axes that are stepped through as one are one. */
+function together(axes: readonly Axis[]): Axis[] {
+  const merged: Axis[] = [];
+  for (const { length, step } of axes) {
+    const last = merged.at(-1);
+    if (length === 1) continue;
+    if (last && last.step === length * step) merged[merged.length - 1] = { length: last.length * length, step };
+    else merged.push({ length, step });
+  }
+  return merged;
+}
+
+/**
+ * More axes than one launch takes: first the last ones of the result come behind the others, which stay in the order of x; then these
+ * find their places, with the last ones as one. Two axes taken out of others leave at most three stretches of them, so it ends.
+ */
+function inTwo(x: Tensor, shape: Shape, axes: readonly Axis[]): Tensor {
+  for (let moved = MOST - 1; ; moved--) {
+    const [front, back] = [axes.slice(0, -moved), axes.slice(-moved)];
+    const kept = front.filter(({ step }) => step > 0).sort((a, b) => b.step - a.step);
+    const first = together([...kept, ...back]);
+    if (first.length > MOST) continue;
+    const sizes = (of: readonly Axis[]) => of.map(({ length }) => length);
+    const middle = copied(
+      x,
+      sizes(first),
+      first.map(({ step }) => step),
+    );
+    const each = size(sizes(back));
+    const stepOf = (axis: Axis) => each * size(sizes(kept.slice(kept.indexOf(axis) + 1)));
+    const then = front.map((axis) => (axis.step > 0 ? stepOf(axis) : 0));
+    const y = copied(middle, [...sizes(front), each], [...then, 1]);
+    return new Tensor(y.storage, shape, x.dtype);
+  }
+}
+
 /**
  * Launches the transpose of two axes, the last one of x and the last one of the result, if their lengths are a multiple of 4. `axes`
  * are those of the result, with their steps in x.
  */
-function transposed(x: Tensor, y: Tensor, axes: readonly { length: number; step: number }[]): boolean {
+function transposed(x: Tensor, y: Tensor, axes: readonly Axis[]): boolean {
   const down = axes.findIndex(({ step }) => step === 1);
   const across = axes.length - 1;
   const fits =

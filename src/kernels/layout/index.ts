@@ -7,5 +7,5 @@ export { oneHot } from './one-hot.ts';
 export { flip, type PadOptions, pad, roll } from './pad.ts';
 export { interpolate, interpolatePositions, type PositionRule, resample } from './resize.ts';
 export { slice } from './slice.ts';
-export { type Sorted, sort, topK } from './sort.ts';
+export { type Sorted, sort, type TopKOptions, topK } from './sort.ts';
 export { tril, triu } from './triangle.ts';

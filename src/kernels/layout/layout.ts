@@ -80,7 +80,6 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   const steps = strides(x.shape);
   const shape = axes.map((axis) => x.shape[axis] as number);
   const y = copied(
-    'permute',
     x,
     shape,
     axes.map((axis) => steps[axis] as number),
@@ -111,7 +110,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   }
   if (sameShape(x.shape, shape)) return x;
   const steps = strides(aligned).map((step, i) => (aligned[i] === 1 ? 0 : step));
-  const y = copied('broadcastTo', x, shape, steps);
+  const y = copied(x, shape, steps);
   const axes = shape.flatMap((axis, i) => (aligned[i] === 1 && axis !== 1 ? [i] : []));
   return differentiable(y, [x], (dy) => [reshape(axes.length > 0 ? sum(dy, { axes, keepDims: true }) : dy, x.shape)]);
 }

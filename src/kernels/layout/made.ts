@@ -1,6 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { fill, type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { checkShape, type DType, ShapeError } from '../../tensor/values/index.ts';
+import { checkNoMore } from '../axis/index.ts';
 
 /**
  * Numbers at equal distances from `start` up to, but not with, `end`: `start + i · step`, ⌈(end − start) / step⌉ of them; `arange(device,
@@ -39,7 +40,8 @@ export function arange(device: Device, first: number, second?: number, step = 1,
  *
  * @throws ShapeError when a number is not finite, or the count no whole number.
  */
-export function linspace(device: Device, start: number, end: number, count: number): Tensor {
+export function linspace(device: Device, start: number, end: number, count: number, ...more: never[]): Tensor {
+  checkNoMore('linspace', more, 'device, start, end, count');
   checkShape('linspace', [count]);
   if (!Number.isFinite(start) || !Number.isFinite(end)) {
     throw new ShapeError('linspace', `both ends must be finite (${start} and ${end})`);
@@ -60,7 +62,8 @@ export function linspace(device: Device, start: number, end: number, count: numb
  * await read(eye(device, 2)); // [1, 0, 0, 1]
  * ```
  */
-export function eye(device: Device, rows: number, cols: number = rows, diagonal = 0): Tensor {
+export function eye(device: Device, rows: number, cols: number = rows, diagonal = 0, ...more: never[]): Tensor {
+  checkNoMore('eye', more, 'device, rows, cols, diagonal');
   checkShape('eye', [rows, cols]);
   const values = new Float32Array(rows * cols);
   for (let i = Math.max(0, -diagonal); i < rows && i + diagonal < cols; i++) values[i * cols + i + diagonal] = 1;

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { describe, holds, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkNumber, checkOptions } from '../axis/index.ts';
+import { checkChoice, checkNoMore, checkNumber, checkOptions } from '../axis/index.ts';
 import { axisMap, mapped } from './axis-maps.ts';
 
 export interface PadOptions {
@@ -60,7 +60,7 @@ export function pad(
     }
     return axisMap(before + length + after, length, (at) => shown(at - before, length, mode));
   });
-  return mapped('pad', x, maps, value);
+  return mapped(x, maps, value);
 }
 
 /** Which element of an axis is shown at a place beside it. */
@@ -79,10 +79,10 @@ function shown(at: number, length: number, mode: 'constant' | 'edge' | 'reflect'
  * flip(image, -1); // mirrored: [B, C, H, W]
  * ```
  */
-export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
+export function flip(x: Tensor, axes?: number | readonly number[], ...more: never[]): Tensor {
+  checkNoMore('flip', more, 'x, axes');
   const turned = axesOf('flip', x.shape, axes);
   return mapped(
-    'flip',
     x,
     x.shape.map((length, i) => (turned.includes(i) ? axisMap(length, length, (at) => length - 1 - at) : undefined)),
   );
@@ -107,7 +107,6 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
   if (length === 0 || shift % length === 0) return x;
   const by = ((shift % length) + length) % length;
   return mapped(
-    'roll',
     x,
     x.shape.map((_, i) => (i === at ? axisMap(length, length, (place) => (place + length - by) % length) : undefined)),
   );

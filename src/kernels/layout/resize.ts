@@ -19,19 +19,19 @@ export interface InterpolateOptions {
   readonly antialias?: boolean;
   /** The centres of the corner pixels lie on each other, `align_corners=True`; not with antialiasing. Default: false. */
   readonly alignCorners?: boolean;
-  /** Where the channels are, in x and in the result: `first` is `[B, C, H, W]`, `last` is `[B, H, W, C]`. Default: first. */
+  /** Where the channels are, in x and in the result: `first` is `[B, C, H, W]`, `last` is `[B, H, W, C]`. Default: last. */
   readonly channels?: 'first' | 'last';
 }
 
 /**
- * Resizes `x [B, C, H, W]` to `[B, C, height, width]`, or with channels last `[B, H, W, C]`, with half-pixel centres as PyTorch's `interpolate` with
+ * Resizes `x [B, H, W, C]` to `[B, height, width, C]`, or with channels first `[B, C, H, W]`, with half-pixel centres as PyTorch's `interpolate` with
  * `align_corners=False`. Bicubic has a = -0.75, with antialiasing a = -0.5 as Pillow. Nearest takes pixel ⌊i · H / height⌋, as PyTorch's
  * `nearest`, and only that.
  *
  * Along each axis it is a product with a narrow matrix, `y = R x`; the gradient is the product with its transpose.
  *
  * ```ts
- * const maps = interpolate(logits, 448, 448, { mode: 'bilinear' });
+ * const maps = interpolate(logits, 448, 448, { mode: 'bilinear' }); // [B, H, W, C] → [B, 448, 448, C]
  * ```
  *
  * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
@@ -39,7 +39,7 @@ export interface InterpolateOptions {
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
   checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners', 'channels']);
   checkChoice('interpolate', 'mode', options.mode, ['nearest', 'bilinear', 'bicubic']);
-  const { channels = 'first' } = options;
+  const { channels = 'last' } = options;
   checkChoice('interpolate', 'channels', channels, ['first', 'last']);
   const isLast = channels === 'last';
   // Each channel is an image of one where channels are first.

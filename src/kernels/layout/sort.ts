@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { argsort, type SortOptions } from '../axis/index.ts';
+import { argsort, checkOptions, type SortOptions } from '../axis/index.ts';
 import { takeAlongAxis } from './gather.ts';
 import { slice } from './slice.ts';
 
@@ -21,28 +21,36 @@ export interface Sorted {
  * @throws ShapeError for a scalar.
  */
 export function sort(x: Tensor, options: SortOptions = {}): Sorted {
+  checkOptions('sort', options, ['descending']);
   checkSortable('sort', x);
   const indices = argsort(x, options);
   return { values: takeAlongAxis(x, indices), indices };
 }
 
+export interface TopKOptions {
+  /** The k largest, or the k smallest. Default: true. */
+  readonly largest?: boolean;
+}
+
 /**
- * The `k` largest elements of the last axis, largest first; of equal ones those that come first, and NaN counts as the largest.
- * `[…, N]` → two of `[…, k]`. The whole axis is sorted. The gradient goes to where each value was.
+ * The `k` largest elements of the last axis, largest first, or the smallest, smallest first; of equal ones those that come first, and NaN
+ * counts as the largest. `[…, N]` → two of `[…, k]`. The whole axis is sorted. The gradient goes to where each value was.
  *
  * ```ts
  * const { values, indices } = topK(tensor(device, [0.3, 0.1, 0.2]), 2); // [0.3, 0.2], [0, 2]
+ * await read(topK(tensor(device, [0.3, 0.1, 0.2]), 1, { largest: false }).values); // [0.1]
  * ```
  *
  * @throws ShapeError unless `0 ≤ k ≤ N`, or for a scalar.
  */
-export function topK(x: Tensor, k: number): Sorted {
+export function topK(x: Tensor, k: number, options: TopKOptions = {}): Sorted {
+  checkOptions('topK', options, ['largest']);
   checkSortable('topK', x);
   const length = x.shape.at(-1) as number;
   if (!Number.isInteger(k) || k < 0 || k > length) {
     throw new ShapeError('topK', `k must be a whole number from 0 to ${length} (${k})`, { x: x.shape });
   }
-  const indices = slice(argsort(x, { descending: true }), -1, 0, k);
+  const indices = slice(argsort(x, { descending: options.largest ?? true }), -1, 0, k);
   return { values: takeAlongAxis(x, indices), indices };
 }
 

@@ -1,6 +1,6 @@
 import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis } from '../../tensor/values/index.ts';
-import { type AxisRows, checkFloats, checkOptions, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
+import { type AxisRows, checkOptions, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
 import { cast, mul } from '../elementwise/index.ts';
 import { reshape } from '../layout/index.ts';
 import { backOf, type Direction, productOfRows, running } from './recurrence.ts';
@@ -13,8 +13,8 @@ export interface CumulativeOptions {
 }
 
 /**
- * Running sum along an axis: `y[i] = x[0] + … + x[i]`. The gradient is the running sum of `dy` from the other end. Of i32 and bool it is i32,
- * modulo 2³².
+ * Running sum along an axis: `y[i] = x[0] + … + x[i]`. The gradient is the running sum of `dy` from the other end. Of i32 and u32 it is of their
+ * dtype, modulo 2³²; of bool, i32.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3]);
@@ -23,11 +23,11 @@ export interface CumulativeOptions {
  * await read(cumsum(x, 0, { reverse: true })); // [6, 5, 3]
  * ```
  *
- * @throws ShapeError when the axis does not exist, or x is u32.
+ * @throws ShapeError when the axis does not exist.
  */
 export function cumsum(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
   const { rows, direction, of } = along('cumsum', x, axis, options);
-  return differentiable(running('sum', { b: of }, rows, direction), [of], (dy) => [
+  return differentiable(kept(x, running('sum', { b: of }, rows, direction)), [of], (dy) => [
     cumsum(dy, axis, { ...direction, reverse: !direction.reverse }),
   ]);
 }
@@ -44,12 +44,17 @@ export function cumsum(x: Tensor, axis = -1, options: CumulativeOptions = {}): T
  */
 export function cumprod(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
   const { rows, direction, of } = along('cumprod', x, axis, options);
-  return differentiable(running('product', { a: of }, rows, direction), [of], (dy) => {
+  return differentiable(kept(x, running('product', { a: of }, rows, direction)), [of], (dy) => {
     // In f32, as products of halves overflow soon.
     const wide = cast(x, 'f32');
     const before = cumprod(wide, axis, { ...direction, exclusive: true });
     return [cast(mul(before, backOf(wide, cast(dy, 'f32'), rows, direction)), x.dtype)];
   });
+}
+
+/** Bits of u32 run as those of i32. */
+function kept(x: Tensor, y: Tensor): Tensor {
+  return x.dtype === 'u32' ? cast(y, 'u32') : y;
 }
 
 function along(
@@ -59,15 +64,14 @@ function along(
   options: CumulativeOptions,
 ): { rows: AxisRows; direction: Direction; of: Tensor } {
   checkOptions(op, options, ['reverse', 'exclusive']);
-  const of = x.dtype === 'bool' ? cast(x, 'i32') : x;
-  if (of.dtype !== 'i32') checkFloats(op, { x });
+  const of = isFloat(x.dtype) ? x : cast(x, 'i32');
   const { reverse = false, exclusive = false } = options;
   return { rows: aroundAxis(x.shape, normalizeAxis(op, axis, x.shape)), direction: { reverse, exclusive }, of };
 }
 
 /**
  * Product over axes, 1 of nothing. The gradient is `dy` times the product of all other elements, right where some are 0: products of
- * what is before and of what is after each of them. Of i32 and bool it is i32, modulo 2³².
+ * what is before and of what is after each of them. Of i32 and u32 it is of their dtype, modulo 2³²; of bool, i32.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -75,7 +79,7 @@ function along(
  * await read(prod(x, { axes: 1 })); // [6, 120]
  * ```
  *
- * @throws ShapeError when an axis does not exist, or x is u32.
+ * @throws ShapeError when an axis does not exist.
  */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('prod', x, options);

@@ -92,7 +92,7 @@ export function pamrSteps({ shape, parts }: PamrWeights, mask: Tensor, steps: nu
   if (!Number.isInteger(steps) || steps < 0) {
     throw new ShapeError('pamr', `steps must be a whole number from 0; got ${steps} for ${formatShape(mask.shape)}`);
   }
-  const resized = interpolate(mask, H, W, { mode: 'bilinear', alignCorners: true });
+  const resized = interpolate(mask, H, W, { mode: 'bilinear', alignCorners: true, channels: 'first' });
   if (steps === 0) return resized;
   const quads = Math.ceil(K / 4);
   let m = byFours(resized, quads);

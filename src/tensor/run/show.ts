@@ -103,7 +103,11 @@ function shortened(shape: Shape): number[][] {
   });
 }
 
-/** Of floats, at most six significant digits. */
+/** Of floats six significant digits, or as many more as tell it from its neighbours where the six do not reach the decimal point. */
 function formatNumber(value: number, dtype: DType): string {
-  return isFloat(dtype) && Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
+  if (!isFloat(dtype) || !Number.isFinite(value)) return String(value);
+  const shown = (digits: number): number => Number(value.toPrecision(digits));
+  let digits = 6;
+  if (Math.abs(value) >= 1e6) while (Math.fround(shown(digits)) !== value) digits++;
+  return String(shown(digits));
 }

@@ -74,7 +74,13 @@ export class SegmentationNetwork {
 function enlarge(x: Tensor, side: number): Tensor {
   const [batch = 0, rows = 0, cols = 0, classes = 0] = x.shape;
   // One axis after the other, as rows: the classes stay beside each other.
-  const tall = interpolate(reshape(x, [batch, 1, rows, cols * classes]), side, cols * classes, { mode: 'bilinear' });
-  const wide = interpolate(reshape(tall, [batch * side, 1, cols, classes]), side, classes, { mode: 'bilinear' });
+  const tall = interpolate(reshape(x, [batch, 1, rows, cols * classes]), side, cols * classes, {
+    mode: 'bilinear',
+    channels: 'first',
+  });
+  const wide = interpolate(reshape(tall, [batch * side, 1, cols, classes]), side, classes, {
+    mode: 'bilinear',
+    channels: 'first',
+  });
   return reshape(wide, [batch, side, side, classes]);
 }

@@ -34,6 +34,8 @@ export interface PatchScores {
 /** Makes the score maps `[1, K, height, width]` of some columns, the K of them in this order. */
 export type ScoreMaps = (columns: readonly number[]) => Tensor;
 
+const bilinear = { mode: 'bilinear', channels: 'first' } as const;
+
 /** Maps of patches (SCLIP): bilinear over each window, averaged where windows overlap, bilinear to the size of the output. */
 export function patchMaps(device: Device, patches: PatchScores, size: Size): ScoreMaps {
   const { grid, corners, scores } = patches;
@@ -61,7 +63,6 @@ export function stretchedWindows(
   { grid, window, corners, resized, direct = false }: Omit<PatchScores, 'scores'>,
   { width, height }: Size,
 ): Tensor {
-  const bilinear = { mode: 'bilinear' } as const;
   if (direct) return interpolate(mean(x, { axes: [0], keepDims: true }), height, width, bilinear);
   const stretched = interpolate(x, grid.height, grid.width, bilinear);
   const rows = slice(stretched, 2, grid.top, grid.top + window.height);
@@ -84,7 +85,7 @@ export function refinedMaps(
 ): ScoreMaps {
   return (columns) => {
     const seen = tensor(device, planes.data, [1, 3, planes.height, planes.width]);
-    const image = interpolate(seen, height, width, { mode: 'bilinear' });
+    const image = interpolate(seen, height, width, bilinear);
     return pamrSteps(pamrWeights(image, dilations), maps(columns), steps);
   };
 }

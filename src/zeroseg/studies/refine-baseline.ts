@@ -31,7 +31,7 @@ export async function refinedBaseline(
     for (const [at, column] of columns.entries())
       planes.set(scores.subarray(column * cells, (column + 1) * cells), at * cells);
     const x = tensor(device, planes, [1, columns.length, rows, cols]);
-    return isCells ? interpolate(x, height, width, { mode: 'bilinear' }) : x;
+    return isCells ? interpolate(x, height, width, { mode: 'bilinear', channels: 'first' }) : x;
   };
   const planes = { width, height, data: toTensor(image, imagenetMean, imagenetStd) };
   const refined = refinedMaps(device, maps, planes, image, refine);

@@ -361,8 +361,8 @@ def resizing(m):
             elif m.chance(0.4):
                 given["antialias"] = anti = True
         turned = m.chance(0.3)
-        if turned:
-            given["channels"] = "last"
+        if not turned:
+            given["channels"] = "first"
 
         def reference(x):
             x = x.movedim(-1, 1) if turned else x

@@ -120,7 +120,7 @@ describe('i32', () => {
     expect(await ints(clamp(x, 1, Number.POSITIVE_INFINITY))).toEqual([1, 1, 1, 5]);
     expect(() => exp(x)).toThrow("exp: floats are needed: cast(x, 'f32') (x is i32); got x [4]");
     expect(() => pow(x, 2)).toThrow("pow: floats are needed: cast(x, 'f32') (a is i32); got a [4]");
-    expect(() => add(x, 0.5)).toThrow('add: params.b must be i32; got the number 0.5');
+    expect(() => add(x, 0.5)).toThrow("add: b is 0.5, which is no i32: cast(x, 'f32') meets any number");
   });
 
   it('becomes float where it meets floats, and by div', async () => {
@@ -134,9 +134,6 @@ describe('i32', () => {
     const [back] = gradients(sum(div(x, n)), [x]);
     expect([...(await read(back))]).toEqual([0.5, Math.fround(-1 / 3)]);
     expect(() => gradients(sum(mul(x, n)), [n])).toThrow('gradients: i32 has no gradient; got of [2]');
-    expect(() => add(n, tensor(device.current, new Uint32Array(2)))).toThrow(
-      'add: one dtype is needed: cast one of them (a is i32, b is u32)',
-    );
     expect(await ints(where(greater(x, 1), n, 7))).toEqual([7, -3]);
   });
 
@@ -205,10 +202,6 @@ describe('i32', () => {
     expect([...(await ints(sum(none, { axes: 1 }))), ...(await ints(prod(none, { axes: 1 })))]).toEqual([0, 0, 1, 1]);
     expect(() => max(none, { axes: 1 })).toThrow('max: there is no max of nothing; got x [2, 0]');
     expect(() => argmax(none)).toThrow('argmax: axis -1 is empty; got x [2, 0]');
-    const words = tensor(device.current, new Uint32Array(2));
-    for (const op of [sum, mean, max, min, prod, argmax] as ((x: Tensor) => Tensor)[]) {
-      expect(() => op(words)).toThrow("floats are needed: cast(x, 'f32') (x is u32); got x [2]");
-    }
   });
 
   it('is sorted with its sign, and runs', async () => {

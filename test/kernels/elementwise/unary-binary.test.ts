@@ -317,7 +317,7 @@ describe('pointwise', () => {
     const long = tensor(device.current, new Float32Array(16), [2, 1, 2, 1, 2, 1, 2]);
     const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
     expect(() => mul(long, other)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: mul: more than 6 axes cannot be broadcast at once; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
+      `[ShapeError: mul: more than 6 axes cannot be broadcast at once; broadcastTo each first; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
     );
   });
 });
@@ -351,16 +351,14 @@ describe('operands', () => {
   });
 
   it('must be floats of one dtype', () => {
-    const u = tensor(device.current, [1, 2], [2], 'u32');
+    const u = tensor(device.current, [1, 0], [2], 'bool');
     const h = tensor(device.current, [1, 2], [2], 'f16');
     for (const op of Object.values(unary))
-      expect(() => op(u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(x is u32\)/);
+      expect(() => op(u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(x is bool\)/);
     for (const op of Object.values(binary)) {
-      expect(() => op(u, u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(a is u32, b is u32\)/);
-      expect(() => op(x(), u)).toThrow(/\(a is f32, b is u32\)/);
+      expect(() => op(u, u)).toThrow(/floats are needed: cast\(x, 'f32'\) \(a is bool, b is bool\)/);
       expect(() => op(x(), h)).toThrow(/one dtype is needed: cast one of them \(a is f32, b is f16\)/);
     }
-    expect(() => where(u, u, x())).toThrow(/^where: one dtype is needed/);
     expect(() => where(u, h, x())).toThrow(/^where: one dtype is needed/);
   });
 

@@ -141,6 +141,16 @@ for (const counts of [[3], [2, 1], [2, 1, 3], [1, 1], [0, 2]]) {
   });
 }
 
+checkOp('tile along four axes', (x) => tile(x!, [2, 3, 2, 2]), {
+  reference: ([x]) =>
+    rearranged(
+      x!,
+      x!.shape.map((axis, i) => axis * ([2, 3, 2, 2][i] as number)),
+      (at) => at.map((one, i) => one % (x!.shape[i] as number)),
+    ),
+  cases: [[[2, 3, 4, 5]]],
+});
+
 for (const [count, axis] of [
   [3, 0],
   [2, -1],

@@ -71,6 +71,17 @@ checkOp('permute of six axes', (x) => permute(x as Tensor, [5, 3, 1, 4, 2, 0]), 
   cases: [[[2, 2, 3, 3, 2, 4]]],
 });
 
+checkOp('permute of eight axes', (x) => permute(x as Tensor, [6, 0, 4, 2, 7, 5, 1, 3]), {
+  reference: ([x]) =>
+    rearranged(x as Ref, [2, 2, 1, 3, 2, 3, 2, 2], ([g, a, e, c, h, f, b, d]) => [a, b, c, d, e, f, g, h] as number[]),
+  cases: [[[2, 2, 3, 2, 1, 3, 2, 2]]],
+});
+
+checkOp('permute of nine axes, reversed', (x) => permute(x as Tensor, [8, 7, 6, 5, 4, 3, 2, 1, 0]), {
+  reference: ([x]) => rearranged(x as Ref, (x as Ref).shape.toReversed(), (at) => at.toReversed()),
+  cases: [[[2, 3, 2, 2, 2, 2, 2, 2, 3]]],
+});
+
 checkOp('permute of heads', (x) => permute(reshape(x as Tensor, [2, 17, 3, 8]), [0, 2, 1, 3]), {
   reference: ([x]) =>
     rearranged(ref([2, 17, 3, 8], (x as Ref).data), [2, 3, 17, 8], ([b, h, n, d]) => [b, n, h, d] as number[]),

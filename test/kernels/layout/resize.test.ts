@@ -91,7 +91,7 @@ for (const mode of ['bilinear', 'bicubic'] as const) {
     ] as const) {
       checkOp(
         `${mode}${antialias ? ' antialias' : ''} to ${height} × ${width}`,
-        (x) => interpolate(x, height, width, { mode, antialias }),
+        (x) => interpolate(x, height, width, { mode, channels: 'first', antialias }),
         {
           reference: ([input]) => {
             const x = input as Ref;
@@ -122,7 +122,7 @@ for (const [height, width] of [
 ] as const) {
   checkOp(
     `bilinear with aligned corners to ${height} × ${width}`,
-    (x) => interpolate(x, height, width, { mode: 'bilinear', alignCorners: true }),
+    (x) => interpolate(x, height, width, { mode: 'bilinear', channels: 'first', alignCorners: true }),
     {
       reference: ([input]) => {
         const x = input as Ref;
@@ -168,7 +168,7 @@ describe('resize', () => {
 
   it('keeps what has the size already', () => {
     const x = tensor(device.current, new Float32Array(12), [1, 1, 3, 4]);
-    expect(interpolate(x, 3, 4, { mode: 'bicubic', antialias: true })).toBe(x);
+    expect(interpolate(x, 3, 4, { mode: 'bicubic', channels: 'first', antialias: true })).toBe(x);
   });
 
   it('takes a table of as many positions as it is by the offset rule', () => {
@@ -180,20 +180,23 @@ describe('resize', () => {
 
   it('keeps what is constant', async () => {
     const x = tensor(device.current, new Float32Array(12).fill(3), [1, 1, 3, 4]);
-    for (const value of await read(interpolate(x, 8, 3, { mode: 'bicubic' }))) expect(value).toBeCloseTo(3, 6);
+    for (const value of await read(interpolate(x, 8, 3, { mode: 'bicubic', channels: 'first' })))
+      expect(value).toBeCloseTo(3, 6);
   });
 
   it('says what is wrong', () => {
     const x = tensor(device.current, new Float32Array(12), [1, 3, 4]);
-    expect(() => interpolate(x, 3, 3, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(
+    expect(() => interpolate(x, 3, 3, { mode: 'bilinear', channels: 'first' })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: x must be [B, C, H, W], with pixels; got x [1, 3, 4]]`,
     );
     const image = tensor(device.current, new Float32Array(12), [1, 1, 3, 4]);
-    expect(() => interpolate(image, 0, 2.5, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(
+    expect(() =>
+      interpolate(image, 0, 2.5, { mode: 'bilinear', channels: 'first' }),
+    ).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: cannot make 0 × 2.5; both must be whole numbers above 0; got x [1, 1, 3, 4]]`,
     );
     expect(() =>
-      interpolate(image, 3, 3, { mode: 'bilinear', alignCorners: true, antialias: true }),
+      interpolate(image, 3, 3, { mode: 'bilinear', channels: 'first', alignCorners: true, antialias: true }),
     ).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: antialias and alignCorners exclude each other; got x [1, 1, 3, 4]]`,
     );

@@ -106,6 +106,10 @@ describe('sort and topK', () => {
     expect([...(await readU32(sort(x, { descending: true }).indices))]).toEqual([0, 2, 1, 2, 0, 1]);
     expect([...(await readU32(topK(x, 2).indices))]).toEqual([0, 2, 2, 0]);
     expect(topK(x, 0).values.shape).toEqual([2, 0]);
+    expect([...(await readU32(topK(x, 2, { largest: false }).indices))]).toEqual([1, 2, 0, 1]);
+    for (const third of [0, false, 'largest'] as never[]) {
+      expect(() => topK(x, 2, third)).toThrow(/^topK: options come by name: \{ largest \}; got /);
+    }
   });
 
   it('take u32', async () => {
@@ -154,6 +158,9 @@ describe('errors of take, sort and oneHot', () => {
     );
     expect(() => oneHot(floats(3), 4)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: oneHot: ids must be u32 or i32, not f32; got ids [3]]`,
+    );
+    expect(() => oneHot(ids([3], 3), 4, ...([-1] as never[]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: oneHot: takes (ids, classes) and no more; got the number -1 behind them]`,
     );
     expect(() => oneHot(ids([3], 3), -1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: oneHot: axes must be whole numbers, 0 or more; got shape [-1]]`,

@@ -257,7 +257,9 @@ describe('maxPool2d', () => {
       'avgPool2d: the padding must be at most half of the window (0 and 2 of 1 × 2); got x [1, 1, 4, 3]',
     );
     expect(maxPool1d(zeros(2, 9, 3), 2).shape).toEqual([2, 4, 3]);
-    expect(() => interpolate(x, 2, 2, { mode: 'nearest', alignCorners: true })).toThrowErrorMatchingInlineSnapshot(
+    expect(() =>
+      interpolate(x, 2, 2, { mode: 'nearest', channels: 'first', alignCorners: true }),
+    ).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: nearest has neither antialias nor alignCorners; got x [1, 4, 4, 3]]`,
     );
   });
@@ -268,17 +270,21 @@ for (const [height, width] of [
   [3, 2],
   [4, 7],
 ] as const) {
-  checkOp(`interpolate nearest to ${height} × ${width}`, (x) => interpolate(x!, height, width, { mode: 'nearest' }), {
-    reference: ([x]) => {
-      const [batch, channels, rows, cols] = x!.shape as [number, number, number, number];
-      const shape = [batch, channels, height, width];
-      const data = Array.from({ length: size(shape) }, (_, n) => {
-        const [b, c, i, j] = indices(shape, n) as [number, number, number, number];
-        const [row, col] = [Math.floor((i * rows) / height), Math.floor((j * cols) / width)];
-        return x!.data[((b * channels + c) * rows + row) * cols + col] as number;
-      });
-      return ref(shape, data);
+  checkOp(
+    `interpolate nearest to ${height} × ${width}`,
+    (x) => interpolate(x!, height, width, { mode: 'nearest', channels: 'first' }),
+    {
+      reference: ([x]) => {
+        const [batch, channels, rows, cols] = x!.shape as [number, number, number, number];
+        const shape = [batch, channels, height, width];
+        const data = Array.from({ length: size(shape) }, (_, n) => {
+          const [b, c, i, j] = indices(shape, n) as [number, number, number, number];
+          const [row, col] = [Math.floor((i * rows) / height), Math.floor((j * cols) / width)];
+          return x!.data[((b * channels + c) * rows + row) * cols + col] as number;
+        });
+        return ref(shape, data);
+      },
+      cases: [[[2, 3, 4, 5]], [[1, 1, 1, 1]], [[1, 2, 7, 8]]],
     },
-    cases: [[[2, 3, 4, 5]], [[1, 1, 1, 1]], [[1, 2, 7, 8]]],
-  });
+  );
 }

@@ -135,9 +135,7 @@ describe('products with zeros', () => {
   });
 
   it('refuses what it does not take', () => {
-    const ids = tensor(device.current, new Uint32Array(3));
     for (const [name, op] of Object.entries({ cumsum, cumprod }) as [string, (x: Tensor, axis: number) => Tensor][]) {
-      expect(() => op(ids, 0)).toThrow(`${name}: floats are needed: cast(x, 'f32') (x is u32); got x [3]`);
       expect(() => op(f32([1]), 1)).toThrow(`${name}: axis 1 does not exist; got x [1]`);
     }
     expect(() => prod(f32([1]), { axes: 2 })).toThrow('prod: axis 2 does not exist; got x [1]');

@@ -236,7 +236,7 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     op: (logits, values) => groupMembers(logits, values, { hard: false }).grouped,
   },
   gumbelSoftmax: one((x) => gumbelSoftmax(x).soft),
-  interpolate: { of: [[1, 1, 2, 2]], op: (x) => interpolate(x, 3, 3, { mode: 'bilinear' }) },
+  interpolate: { of: [[1, 1, 2, 2]], op: (x) => interpolate(x, 3, 3, { mode: 'bilinear', channels: 'first' }) },
   interpolatePositions: { of: [[1, 4, 2]], op: (x) => interpolatePositions(x, 3, 3) },
   keepRows: { of: [[1, 4, 2]], op: (x) => keepRows(x, shuffle()) },
   l1: { of: [[3], [3]], op: (a, b) => l1(a, b) },

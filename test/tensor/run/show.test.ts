@@ -65,6 +65,23 @@ describe('toText', () => {
     `);
   });
 
+  it('shows no digit that is not there', async () => {
+    const text = async (x: number) => (await toText(tensor(device.current, x))).split('\n')[1];
+    const shown = [12345678, 16777215, 1234567.5, 999999.5, 123456.789, 3.4028234663852886e38, -1e9, 1e-7, 0.1];
+    const want = [
+      '12345678',
+      '16777215',
+      '1234567.5',
+      '1000000',
+      '123457',
+      '3.4028235e+38',
+      '-1000000000',
+      '1e-7',
+      '0.1',
+    ];
+    for (const [i, x] of shown.entries()) expect(await text(x)).toBe(want[i]);
+  });
+
   it('leaves out the middle of what is long', async () => {
     const x = tensor(
       device.current,
