@@ -55,8 +55,7 @@ export function checkHeld(op: string, operands: Readonly<Record<string, unknown>
   if (isFloat(dtype)) return;
   for (const [name, value] of Object.entries(operands)) {
     if (typeof value !== 'number' || holds[dtype](value)) continue;
-    const remedy = holds.i32(value) ? "cast(x, 'i32') meets it" : "cast(x, 'f32') meets any number";
-    throw new ShapeError(op, `${name} is ${value}, which is no ${dtype}: ${remedy}`);
+    throw new ShapeError(op, `${name} is ${value}, which is no ${dtype}: cast(x, 'f32') meets any number`);
   }
 }
 

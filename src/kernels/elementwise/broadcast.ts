@@ -94,7 +94,7 @@ export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>)
   const names = Object.keys(shapes).map((name) => name[0]);
   const shape = Object.freeze(broadcastShapes(op, shapes));
   const axes = mergedAxes(shape, Object.values(shapes));
-  if (axes.length > 6) throw new ShapeError(op, 'more than 6 axes cannot be broadcast at once; broadcastTo each first', shapes);
+  if (axes.length > 6) throw new ShapeError(op, 'more than 6 axes cannot be broadcast at once', shapes);
   const strideOf = (name: string, k: number) => axes[k]?.strides[names.indexOf(name)] ?? 0;
   // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
   const together = axes.length <= 1 || (axes[0] as MergedAxis).size % 4 === 0;

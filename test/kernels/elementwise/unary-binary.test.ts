@@ -317,7 +317,7 @@ describe('pointwise', () => {
     const long = tensor(device.current, new Float32Array(16), [2, 1, 2, 1, 2, 1, 2]);
     const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
     expect(() => mul(long, other)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: mul: more than 6 axes cannot be broadcast at once; broadcastTo each first; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
+      `[ShapeError: mul: more than 6 axes cannot be broadcast at once; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
     );
   });
 });
