@@ -1,7 +1,7 @@
 import { KEPT_ROW_BYTES } from '@zeroseg/core/internal';
 
-/** Node, the driver and what they have loaded, as it was measured of small trainings. */
-const PROCESS = 350e6;
+/** Node, the driver with its compiler, and the threads that cut squares: the most that small trainings were seen to take, with a software driver. */
+const PROCESS = 550e6;
 /** Micro-batches that are there at once: one that the device computes, and two that are made ahead. */
 const BATCHES = 3;
 

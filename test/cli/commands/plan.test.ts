@@ -37,7 +37,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     GPU memory: a pass                 24.0 MB                                                         1.1 GB
     GPU memory: training in all        50.2 MB                                                         3.9 GB
     GPU memory: … while it is saved    69.9 MB                                                         6.1 GB
-    host memory: a process, about      441.4 MB                                                        7.8 GB
+    host memory: a process, about      641.4 MB                                                        8.0 GB
     steps                              62                                                              24,960
     seconds a step                     0.229                                                           4.19e+3
     … of processor time                0.457                                                           8.37e+3

@@ -263,7 +263,7 @@ test('host memory of a process: rows up to what is kept, micro-batches, and grad
     index: 5000,
     device: 0,
   };
-  const alone = 350e6 + 1000 * (300 + 160) + 3 * 8 * 4 * 340 + 5000;
+  const alone = 550e6 + 1000 * (300 + 160) + 3 * 8 * 4 * 340 + 5000;
   expect(hostMemory(facts)).toBe(alone);
   expect(hostMemory({ ...facts, ranks: 2 })).toBe(alone + 8e6);
   expect(hostMemory({ ...facts, device: 7 })).toBe(alone + 7);
