@@ -3,6 +3,7 @@ import type { Kernel } from '../../src/gpu/kernel.ts';
 import { cachePlaces, writeCacheRows } from '../../src/kernels/attention/cache.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { packHalves } from '../../src/kernels/optimizer/pack-halves.ts';
+import { groupNorm } from '../../src/kernels/row-ops/group-norm.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
@@ -448,6 +449,11 @@ const beside: Readonly<Record<string, () => void>> = {
     const position = tensor(device.current, new Uint32Array([3, 4]), [2]);
     writeCacheRows(variable(device.current, [2, 3, 7, 5]), floats(2, 3, 2, 5), position);
     cachePlaces(position, 2, 7);
+  },
+  'a layer GroupNorm': () => {
+    const norm = (x?: Tensor, w?: Tensor, b?: Tensor) => groupNorm(x!, w!, b!, 2, 1e-5);
+    shapes(norm, [9, 5, 8], [8], [8]);
+    shapes(norm, [5, 3, 130], [130], [130]);
   },
   'values in half the bytes': () => {
     packHalves(floats(333));

@@ -7,6 +7,7 @@ export {
   type HuberOptions,
   huber,
 } from './distance-losses.ts';
+export { groupNorm } from './group-norm.ts';
 export { l2Normalize } from './l2-normalize.ts';
 export { batchNormEval, layerNorm, patchNormalize } from './layer-norm.ts';
 export { l1, mse, type Reduction } from './losses.ts';

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { mean } from '../../kernels/axis/index.ts';
 import { add, addScalar, cast, div, floatType, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
-import { reshape } from '../../kernels/layout/index.ts';
+import { groupNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
@@ -64,13 +64,13 @@ export class GroupNorm {
 
   forward(x: Tensor): Tensor {
     checkChannels('GroupNorm', x, this.weight);
-    const channels = this.weight.size;
-    const [images = 1] = x.shape;
     if (x.shape.length < 2) throw new ShapeError('GroupNorm', 'x must be [B, ..., channels]', { x: x.shape });
     if (x.size === 0) return x;
-    const grouped = [images, x.size / images / channels, this.groups, channels / this.groups];
-    const { y } = standardize(reshape(cast(x, 'f32'), grouped), [1, 3], this.eps);
-    return affine(reshape(y, x.shape), this.weight, this.bias, floatType(x));
+    const type = floatType(x);
+    // Sums are f32 in any case; a weight of more bits is not rounded before it is used.
+    const meeting = this.weight.dtype === type && this.bias.dtype === type ? type : 'f32';
+    const [wide, weight, bias] = [x, this.weight, this.bias].map((t) => cast(t, meeting)) as [Tensor, Tensor, Tensor];
+    return cast(groupNorm(wide, weight, bias, this.groups, this.eps), type);
   }
 }
 

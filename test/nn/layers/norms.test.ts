@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
-import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
+import { reshape } from '../../../src/kernels/layout/layout.ts';
 import { BatchNorm, trainable } from '../../../src/nn/layers/batch-norm.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
-import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { GroupNorm, RMSNorm, standardize } from '../../../src/nn/layers/norms.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
@@ -12,7 +14,7 @@ import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const weights = () => newWeights(device.current, 1);
@@ -43,42 +45,76 @@ checkOp(
   },
 );
 
-checkOp(
-  'GroupNorm',
-  (x, weight, bias) => {
-    const groups = weight!.size % 3 === 0 ? 3 : 1;
-    return Object.assign(new GroupNorm(weights(), groups, weight!.size), { weight, bias }).forward(x as Tensor);
-  },
-  {
-    reference: ([x, weight, bias]) => {
-      const { shape, data } = x as Ref;
-      const channels = shape.at(-1) as number;
-      const groups = channels % 3 === 0 ? 3 : 1;
-      const image = data.length / shape[0]!;
-      const groupOf = (i: number) => Math.floor(i / image) * groups + Math.floor(((i % channels) * groups) / channels);
-      const count = image / groups;
-      const all = shape[0]! * groups;
-      const [means, variances] = [new Float64Array(all), new Float64Array(all)];
-      data.forEach((v, i) => void (means[groupOf(i)]! += v / count));
-      data.forEach((v, i) => void (variances[groupOf(i)]! += (v - means[groupOf(i)]!) ** 2 / count));
-      return ref(
-        shape,
-        data.map((v, i) => {
-          const g = groupOf(i);
-          const y = (v - means[g]!) / Math.sqrt(variances[g]! + 1e-5);
-          return y * weight!.data[i % channels]! + bias!.data[i % channels]!;
-        }),
-      );
+const checkGroupNorm = () => {
+  checkOp(
+    'GroupNorm',
+    (x, weight, bias) => {
+      const groups = weight!.size % 3 === 0 ? 3 : 1;
+      return Object.assign(new GroupNorm(weights(), groups, weight!.size), { weight, bias }).forward(x as Tensor);
     },
-    cases: [
-      [[2, 3, 6], [6], [6]],
-      [[2, 3, 5, 12], [12], [12]],
-      [[1, 71, 7], [7], [7]],
-      [[0, 4, 6], [6], [6]],
-    ],
-    tolerance: { forward: 2e-6, gradient: 5e-5 },
-  },
-);
+    {
+      reference: ([x, weight, bias]) => {
+        const { shape, data } = x as Ref;
+        const channels = shape.at(-1) as number;
+        const groups = channels % 3 === 0 ? 3 : 1;
+        const image = data.length / shape[0]!;
+        const groupOf = (i: number) =>
+          Math.floor(i / image) * groups + Math.floor(((i % channels) * groups) / channels);
+        const count = image / groups;
+        const all = shape[0]! * groups;
+        const [means, variances] = [new Float64Array(all), new Float64Array(all)];
+        data.forEach((v, i) => void (means[groupOf(i)]! += v / count));
+        data.forEach((v, i) => void (variances[groupOf(i)]! += (v - means[groupOf(i)]!) ** 2 / count));
+        return ref(
+          shape,
+          data.map((v, i) => {
+            const g = groupOf(i);
+            const y = (v - means[g]!) / Math.sqrt(variances[g]! + 1e-5);
+            return y * weight!.data[i % channels]! + bias!.data[i % channels]!;
+          }),
+        );
+      },
+      cases: [
+        [[2, 3, 6], [6], [6]],
+        [[2, 3, 5, 12], [12], [12]],
+        [[1, 71, 7], [7], [7]],
+        [[1, 300, 6], [6], [6]],
+        [[0, 4, 6], [6], [6]],
+      ],
+      tolerance: { forward: 2e-6, gradient: 5e-5 },
+    },
+  );
+};
+checkGroupNorm();
+
+describe('GroupNorm', () => {
+  const inputs = { x: [2, 3, 5, 6], v: [2, 3, 5, 6] };
+  const random = seeded(3);
+  const some = () => Float32Array.from({ length: 180 }, () => normal(random));
+
+  it('takes a launch forward and two backward, which add what flows around it', async () => {
+    const norm = new GroupNorm(weights(), 3, 6);
+    using made = await step(device.current, inputs, ({ x, v }) => {
+      const loss = sum(mul(add(norm.forward(x), x), v));
+      return gradients(loss, [x, norm.weight, norm.bias]);
+    });
+    const names = made.launches.map(({ kernel }) => kernel.name).filter((name) => /norm|accumulate/.test(name));
+    expect(names).toEqual(['group-norm', 'group-norm-backward', 'layer-norm-weights']);
+  });
+
+  it('has gradients of gradients, those of its definition', async () => {
+    const norm = new GroupNorm(weights(), 3, 6);
+    const plain = (x: Tensor) => reshape(standardize(reshape(x, [2, 15, 3, 2]), [1, 3], norm.eps).y, x.shape);
+    using made = await step(device.current, inputs, ({ x, v }) =>
+      [norm.forward(x), plain(x)].map((y) => {
+        const [dx] = gradients(sum(mul(square(y), v)), [x]);
+        return gradients(sum(mul(dx, v)), [x])[0];
+      }),
+    );
+    const [got, wanted] = await readAll(made({ x: some(), v: some() }));
+    close(got!, [...wanted!], 1e-4, 'second order');
+  });
+});
 
 /** In training: with the statistics of the batch. */
 const batchNorm = ([x, weight, bias]: readonly Ref[]): Ref => {
@@ -214,4 +250,12 @@ it('norms refuse what they cannot normalise', () => {
   expect(() => new BatchNorm(weights(), 6).forwardInTraining(x)).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: BatchNorm: training wants two values of a channel or more; got x [1, 6]]`,
   );
+});
+
+// The adapters of this suite compute on the CPU: there an invocation sums a row, on a GPU a workgroup.
+describe('as on a GPU', () => {
+  const device = useDevice();
+  beforeAll(() => void asOnGpu(device.current));
+  afterAll(() => void vi.restoreAllMocks());
+  checkGroupNorm();
 });
