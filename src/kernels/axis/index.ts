@@ -1,3 +1,4 @@
+export { checkOptions } from '../../tensor/graph/index.ts';
 export { argsort, groupById, type SortOptions } from './argsort.ts';
 export { argmax, argmin, max, min } from './extreme.ts';
 export {
@@ -6,7 +7,6 @@ export {
   checkHeld,
   checkNoMore,
   checkNumber,
-  checkOptions,
   checkTensors,
   commonType,
 } from './operands.ts';

@@ -59,16 +59,6 @@ export function checkHeld(op: string, operands: Readonly<Record<string, unknown>
   }
 }
 
-/** Options come by name: a number in their place, or a name that is none, would be passed over. */
-export function checkOptions(op: string, options: unknown, names: readonly string[]): void {
-  const rule = `options come by name: { ${names.join(', ')} }`;
-  if (typeof options !== 'object' || options === null || options instanceof Tensor || Array.isArray(options)) {
-    throw new ShapeError(op, `${rule}; got ${describe(options)}`);
-  }
-  const other = Object.keys(options).find((name) => !names.includes(name));
-  if (other !== undefined) throw new ShapeError(op, `${rule}; there is no '${other}'`);
-}
-
 /** What comes behind the arguments of an op would be passed over. */
 export function checkNoMore(op: string, more: readonly unknown[], takes: string): void {
   if (more.length > 0) throw new ShapeError(op, `takes (${takes}) and no more; got ${describe(more[0])} behind them`);

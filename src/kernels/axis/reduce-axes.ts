@@ -1,6 +1,5 @@
-import { type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
+import { checkOptions, type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
 import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkOptions } from './operands.ts';
 import type { AxisRows } from './row-threads.ts';
 
 export interface ReduceOptions {

@@ -17,7 +17,7 @@ import { describe, isFloat, ShapeError, sameShape } from '../../tensor/values/in
  * ```ts
  * const average = variable(device, [64]);
  * const train = await step(device, { x: [32, 64] }, ({ x }) => {
- *   assign(average, add(scale(average, 0.9), scale(mean(x, 0), 0.1)));
+ *   assign(average, add(scale(average, 0.9), scale(mean(x, { axes: 0 }), 0.1)));
  * });
  * ```
  *

@@ -65,6 +65,9 @@ export function randomPermutation(key: Tensor, n: number, stream = 0): Tensor {
  * One class (u32) drawn for each row of logits, with the probabilities `softmax(logits)`: `[…, C]` → `[…]`. The largest of the logits with
  * Gumbel noise added. For several draws each, repeat the rows; for probabilities, give their logarithm. No gradient flows.
  *
+ * A row with NaN draws the first of them, as `argmax` does, where PyTorch throws. So do logits over a temperature of 0, which are infinities and
+ * NaN: take `argmax(logits)` there.
+ *
  * ```ts
  * const next = randomCategorical(key, scale(logits, 1 / temperature));
  * ```

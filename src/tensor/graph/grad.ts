@@ -102,6 +102,9 @@ export function reverse<const T extends readonly Tensor[]>(
     throw new StepError(`gradients: there must be a dy for each y; got ${seeds.length} for ${results.length}`);
   }
   for (const [name, list] of Object.entries({ y: results, of: targets })) {
+    if (list.some(({ device }, _, [first]) => device !== (results[0] ?? first)?.device)) {
+      throw new StepError(`gradients: '${name}' is on another device`);
+    }
     const whole = list.find((t) => !isFloat(t.dtype));
     if (whole) throw new ShapeError('gradients', `${whole.dtype} has no gradient`, { [name]: whole.shape });
   }

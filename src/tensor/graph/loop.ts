@@ -1,4 +1,5 @@
-import type { Launch, Loop, Storage } from './tensor.ts';
+import { formatShape, StepError } from '../values/index.ts';
+import type { Launch, Loop, Storage, Tensor } from './tensor.ts';
 
 /** When a storage is needed, by the places of launches. */
 interface Span {
@@ -20,6 +21,13 @@ export class RecordedLoop implements Loop {
     this.times = times;
     this.outer = outer;
     this.runs = times * (outer?.runs ?? 1);
+  }
+
+  admit({ shape }: Tensor, user?: Loop): void {
+    for (let one = user; one; one = one.outer) if (one === this) return;
+    throw new StepError(
+      `scan: a tensor ${formatShape(shape)} of the body is used outside of it, where it has no value of its own; return it from the body, as carry or y`,
+    );
   }
 
   repeats({ loop }: Launch): boolean {

@@ -59,7 +59,6 @@ export function record<R>(recording: Recording, body: () => R): R {
     return body();
   } finally {
     current = undefined;
-    labels.length = 0;
   }
 }
 
@@ -121,7 +120,7 @@ export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = li
 export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
   checkShape('empty', shape);
   checkDType('empty', dtype);
-  return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
+  return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded', loop), shape, dtype);
 }
 
 export function checkDType(op: string, dtype: unknown): void {
@@ -209,6 +208,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     }
     if (t.device !== (current?.device ?? bound[0]?.device))
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
+    t.storage.root.loop?.admit(t, loop);
     const { access, element: type } = kernel.bindings[i] as Kernel['bindings'][number];
     if (type === 'T' || type === 'vec4<T>') {
       if (!isFloat(t.dtype) || (element && element !== t.dtype)) {

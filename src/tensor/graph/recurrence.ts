@@ -50,6 +50,8 @@ export function recur(
       sources = sourcesOf(made, since).filter((t) => !states.includes(t) && !given.includes(t));
       for (const y of turn.ys) {
         const all = roomFor(y, times);
+        // It holds what all turns made.
+        all.storage.loop = number.storage.loop;
         put(y, number, all);
         ys.push(all);
       }

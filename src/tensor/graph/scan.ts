@@ -1,5 +1,5 @@
 import { describe, formatShape, ShapeError, StepError, sameShape } from '../values/index.ts';
-import { watchLaunches } from './record.ts';
+import { currentRecording, Recording, record, watchLaunches } from './record.ts';
 import { recur, type Turn } from './recurrence.ts';
 import { Tensor } from './tensor.ts';
 
@@ -23,8 +23,9 @@ export interface ScanOptions {
  * `y_t`, stacked, as the result. Each of the three is a tensor or a list of tensors (`y_t` also `undefined`), of any dtype. The carry keeps its shape
  * and dtype.
  *
- * `body` is recorded once, whatever T is, and run T times: making a step takes no longer, and its list of launches is no longer. Tensors
- * from outside that it uses (weights) are the same in every turn, and so is a random key: give keys among `xs`.
+ * `body` is recorded once, whatever T is, and run T times: making a step takes no longer, and the list that `String(step)` gives is no longer. Tensors
+ * from outside that it uses (weights) are the same in every turn, and so is a random key: give keys among `xs`. What it makes itself has another value
+ * in every turn: it is neither read in the body nor used outside of it, unless it is returned.
  *
  * The gradient runs a second such loop backwards (through time), for which the carries of all turns are kept, and which computes each turn
  * again: memory grows with T by the carries alone. It flows to the first carry, to `xs` and to what `body` uses from outside, and has gradients
@@ -35,7 +36,8 @@ export interface ScanOptions {
  * console.log(await read(last), await read(sums)); // [6], [1, 3, 6]
  * ```
  *
- * @throws ShapeError when xs differ in their first axis. StepError when the carry changes its shape or dtype, or the body writes variables.
+ * @throws ShapeError when xs differ in their first axis. StepError when the carry changes its shape or dtype, the body writes variables
+ * or reads values, or one of its tensors is used outside of it.
  */
 export function scan<
   const C extends Tensor | readonly Tensor[],
@@ -71,13 +73,19 @@ function turnOf(
   states: readonly Tensor[],
   given: readonly Tensor[],
 ): Turn & { readonly form: unknown } {
-  const turn = watchLaunches(
-    ({ tensors, kernel: { bindings, name } }) => {
-      if (!tensors.some((t, i) => t.storage.root.kind === 'variable' && bindings[i]?.access !== 'read')) return;
-      throw new StepError(`scan: the body must not write variables (${name}); carry what changes, or return it as y`);
-    },
-    () => (body as (carry: unknown, x: unknown) => unknown)(like(carry, states), like(xs, given)),
-  );
+  const run = () =>
+    watchLaunches(
+      ({ tensors, kernel: { bindings, name } }) => {
+        if (!tensors.some((t, i) => t.storage.root.kind === 'variable' && bindings[i]?.access !== 'read')) return;
+        throw new StepError(`scan: the body must not write variables (${name}); carry what changes, or return it as y`);
+      },
+      () => (body as (carry: unknown, x: unknown) => unknown)(like(carry, states), like(xs, given)),
+    );
+  // Outside of a step, too, the body only records: what needs values is refused.
+  const outside = currentRecording();
+  const recording = outside ?? new Recording((given[0] as Tensor).device, false);
+  const turn = outside ? run() : record(recording, run);
+  if (recording.misuse) throw recording.misuse;
   if (!Array.isArray(turn) || turn.length !== 2) {
     throw new StepError(`scan: the body must return [carry, y]; got ${describe(turn)}`);
   }

@@ -22,6 +22,8 @@ export class Storage {
   /** Launches that write here, in order; for `recorded` ones, all of them. */
   readonly writers: Launch[] = [];
   memory: Memory | undefined;
+  /** What became of its memory where it has none any more, for messages. */
+  lost = 'was freed';
   data: Bits | undefined;
   /** How the call of a step in check mode went that wrote here. */
   outcome: Outcome | undefined;
@@ -30,13 +32,16 @@ export class Storage {
   offset = 0;
   /** The recorded tensor whose values a step has left here. */
   origin: Tensor | undefined;
+  /** The loop whose body made it: it has another value in every turn. */
+  loop: Loop | undefined;
   /** What the last call of a step brought for this input, where that was a tensor. */
   inputValue: Tensor | undefined;
 
-  constructor(device: Device, bytes: number, kind: Storage['kind']) {
+  constructor(device: Device, bytes: number, kind: Storage['kind'], loop?: Loop) {
     this.device = device;
     this.bytes = bytes;
     this.kind = kind;
+    this.loop = loop;
   }
 
   get root(): Storage {
@@ -100,6 +105,8 @@ export interface Loop {
   readonly outer: Loop | undefined;
   /** How often its launches run in all. */
   readonly runs: number;
+  /** Throws where a tensor that its body made is used outside of it: in the loop `user`, or in none. */
+  admit(t: Tensor, user?: Loop): void;
   /** Whether a launch comes again behind those of this loop: it is in one of the loops around both. */
   repeats(launch: Launch): boolean;
   /** The numbers of launches as a program runs them. */

@@ -1,11 +1,12 @@
 import { heard } from '../../gpu/index.ts';
-import { freeWhenCollected, memoryOf, Tensor, variable } from '../graph/index.ts';
+import { currentRecording, freeWhenCollected, memoryOf, Tensor, variable } from '../graph/index.ts';
 import { describe, StepError } from '../values/index.ts';
 import { step } from './step.ts';
 
 /**
  * Computes a tensor now and keeps its values on the GPU: what is made of the result does not compute it again. Of several tensors, what
- * they share runs once. Constants and variables are returned as they are.
+ * they share runs once. A result of a step is copied, so that it outlives the next call of that step. Constants and variables are returned as they
+ * are.
  *
  * ```ts
  * const features = await evaluate(encoder(image)); // computed here …
@@ -25,25 +26,37 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   for (const x of xs) if (!(x instanceof Tensor)) throw new StepError(`evaluate: give tensors; got ${describe(x)}`);
   const { device } = xs[0] ?? {};
   if (!device) return [];
-  const once = await step(device, {}, () => xs, { name: 'evaluate' });
+  const misuse = currentRecording()?.refuse(
+    'evaluate: the body of a step has no values: it only records; use the tensor itself, or make it an input',
+  );
+  if (misuse) throw misuse;
+  // Now: while the step below is made, those that these came from may be called again.
+  const held = xs.map((x) => (x.storage.root.origin ? copied(x) : x));
+  const once = await step(device, {}, () => held, { name: 'evaluate' });
   try {
     const results = once({});
-    const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
-    const kept = xs.map((x, i) => {
-      if (x.storage.root.kind !== 'recorded') return x;
-      const y = variable(device, x.shape, undefined, x.dtype);
-      freeWhenCollected(y);
-      const [from, to] = [memoryOf((results[i] as Tensor).storage), memoryOf(y.storage)];
-      if (from && to) {
-        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
-      }
-      return y;
-    });
-    device.gpu.queue.submit([encoder.finish()]);
+    const kept = held.map((x, i) => (x.storage.root.kind === 'recorded' ? copied(results[i] as Tensor) : x));
     await device.allocated(kept.flatMap(({ storage }) => storage.root.memory?.buffer ?? []));
     return kept;
   } finally {
     // Not by `using`, which compilers for today's browsers turn into a kilobyte.
     once.dispose();
   }
+}
+
+/** A variable with what a result of a step holds now. */
+function copied(x: Tensor): Tensor {
+  const { device, shape, dtype, storage } = x;
+  const from = memoryOf(storage);
+  if (!from && x.size > 0) throw new StepError(`evaluate: the memory of this tensor ${storage.root.lost}`);
+  const y = variable(device, shape, undefined, dtype);
+  freeWhenCollected(y);
+  y.storage.outcome = storage.root.outcome;
+  const to = memoryOf(y.storage);
+  if (from && to) {
+    const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
+    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
+    device.gpu.queue.submit([encoder.finish()]);
+  }
+  return y;
 }

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Device, heard } from '../../gpu/index.ts';
-import { defaultType, ownShape, Storage, Tensor } from '../graph/index.ts';
-import { type DType, formatShape, type Shape, StepError } from '../values/index.ts';
+import { checkDevice, checkOptions, defaultType, ownShape, Tensor } from '../graph/index.ts';
+import { type DType, describe, formatShape, type Shape, StepError } from '../values/index.ts';
 import { KeptSteps } from './kept-steps.ts';
-import { mapResults, type Results } from './results.ts';
+import type { Results } from './results.ts';
 import { type Step, type StepOptions, step } from './step.ts';
 import type { InputValue } from './step-input.ts';
 
@@ -34,8 +34,8 @@ const KEEP = 8;
  * ```
  *
  * As in a step, `body` only records, and does so twice for every set of shapes: what changes between calls must be an input, and weights that it
- * writes must be variables. A result holds until the next call for the same shapes, and while its step is kept: read it, or
- * use it as an input, before. After that reading it fails.
+ * writes must be variables. A result holds until the next call for the same shapes, and while its step is kept: read it, use it as an input,
+ * or keep it by `evaluate` before. After that it is an error to use it.
  *
  * @throws StepError when inputs are missing, are no values, or the body does not repeat itself.
  */
@@ -44,11 +44,14 @@ export function jit<R extends Results>(
   body: (...inputs: Tensor[]) => R,
   options: JitOptions = {},
 ): Jit<R> {
+  checkDevice('jit', device);
+  if (typeof body !== 'function') throw new StepError(`jit: the body must be a function; got ${describe(body)}`);
+  checkOptions('jit', options, ['keep', 'name', 'check', 'time']);
   const { keep = KEEP, name = body.name || 'jit', ...rest } = options;
   if (!(Number.isInteger(keep) && keep > 0)) {
     throw new StepError(`${name}: keep must be a whole number of steps, at least 1; got ${keep}`);
   }
-  const steps = new KeptSteps<CompiledCall<R>>(keep);
+  const steps = new KeptSteps<Step<string, R>>(keep);
   const call = async (inputs: readonly InputValue[]): Promise<R> => {
     if (inputs.length < body.length) {
       throw new StepError(
@@ -59,8 +62,10 @@ export function jit<R extends Results>(
     const key = specs
       .map(({ shape, dtype }) => `${dtype === 'f32' ? '' : `${dtype} `}${formatShape(shape)}`)
       .join(', ');
-    const make = () => CompiledCall.make(device, body, specs, { name, ...rest });
-    return steps.use(key, make, async (compiled) => compiled.run(inputs));
+    const make = () => compile(device, body, specs, { name, ...rest });
+    return steps.use(key, make, async (run) =>
+      run(Object.fromEntries(inputs.map((value, i) => [String(i + 1), value]))),
+    );
   };
   return Object.assign((...inputs: InputValue[]) => heard(call(inputs)), {
     shapes: () => steps.keys(),
@@ -79,54 +84,14 @@ function specOf(value: InputValue): Spec {
   return value instanceof Tensor ? value : { shape: ownShape(value), dtype: defaultType(value) };
 }
 
-/** A step for one set of shapes, and what its last call returned. */
-class CompiledCall<R extends Results> implements Disposable {
-  readonly #step: Step<string, R>;
-  #last: Storage[] = [];
-
-  private constructor(made: Step<string, R>) {
-    this.#step = made;
-  }
-
-  static async make<R extends Results>(
-    device: Device,
-    body: (...inputs: Tensor[]) => R,
-    specs: readonly Spec[],
-    options: StepOptions,
-  ): Promise<CompiledCall<R>> {
-    const inputs = Object.fromEntries(specs.map(({ shape, dtype }, i) => [String(i + 1), { shape, dtype }]));
-    const named = (tensors: Readonly<Record<string, Tensor>>) => specs.map((_, i) => tensors[String(i + 1)] as Tensor);
-    return new CompiledCall(await step(device, inputs, (tensors) => body(...named(tensors)), options));
-  }
-
-  run(inputs: readonly InputValue[]): R {
-    const results = this.#step(Object.fromEntries(inputs.map((value, i) => [String(i + 1), value])));
-    this.#forget();
-    return mapResults(results, (t) => this.#handedOut(t));
-  }
-
-  /** A tensor over the same memory, which loses it when that is written by the next call: reading it then fails instead of giving other values. */
-  #handedOut(t: Tensor): Tensor {
-    const { memory, bytes, origin, outcome, parent } = t.storage;
-    // A variable that is returned is the caller's own.
-    if (origin === undefined || parent) return t;
-    const storage = new Storage(t.device, bytes, 'variable');
-    Object.assign(storage, { memory, origin, outcome });
-    this.#last.push(storage);
-    return new Tensor(storage, t.shape, t.dtype);
-  }
-
-  #forget(): void {
-    for (const storage of this.#last) storage.memory = undefined;
-    this.#last = [];
-  }
-
-  dispose(): void {
-    this.#forget();
-    this.#step.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
+/** A step for one set of shapes. */
+function compile<R extends Results>(
+  device: Device,
+  body: (...inputs: Tensor[]) => R,
+  specs: readonly Spec[],
+  options: StepOptions,
+): Promise<Step<string, R>> {
+  const inputs = Object.fromEntries(specs.map(({ shape, dtype }, i) => [String(i + 1), { shape, dtype }]));
+  const named = (tensors: Readonly<Record<string, Tensor>>) => specs.map((_, i) => tensors[String(i + 1)] as Tensor);
+  return step(device, inputs, (tensors) => body(...named(tensors)), options);
 }

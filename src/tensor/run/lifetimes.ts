@@ -11,8 +11,10 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
     needed.add(launch);
     open.push(launch);
   };
-  for (const { shape, storage } of results) {
-    const { kind, bytes, writers } = storage.root;
+  for (const result of results) {
+    const { shape, storage } = result;
+    const { kind, bytes, loop, writers } = storage.root;
+    loop?.admit(result);
     if (kind === 'recorded' && bytes > 0 && writers.length === 0) {
       throw new StepError(
         `a tensor ${formatShape(shape)} has no values: it was made by empty(), and no launch with a workgroup writes it`,

@@ -121,7 +121,7 @@ function placeOf(
   memories: ReadonlyMap<Storage, Memory>,
 ): Place {
   const memory = memories.get(storage.root) ?? storage.root.memory;
-  if (!memory) throw new StepError(`${label}: uses a tensor ${formatShape(shape)} whose memory was freed`);
+  if (!memory) throw new StepError(`${label}: uses a tensor ${formatShape(shape)} whose memory ${storage.root.lost}`);
   const refused = device.refused(memory.buffer);
   if (refused) throw refused;
   // Whole vec4s, so that kernels that take four elements at a time need no other form for the last ones.

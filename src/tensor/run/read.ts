@@ -77,7 +77,7 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   const first = xs[0];
   if (!first) return [];
   const misuse = currentRecording()?.refuse(
-    'read: a step has no values while it is recorded; return the tensor from it',
+    'read: a step or scan has no values while it is recorded; return the tensor from it',
   );
   if (misuse) throw misuse;
   const { device } = first;
@@ -185,7 +185,7 @@ export function rangesOf(
   return xs.map(({ storage, size, dtype }) => {
     if (size === 0) return { buffer: undefined as unknown as GPUBuffer, offset: 0, bytes: 0 };
     const memory = place(storage);
-    if (!memory) throw new StepError('read: the memory of this tensor was freed');
+    if (!memory) throw new StepError(`read: the memory of this tensor ${storage.root.lost}`);
     return { ...memory, bytes: size * bytesPerElement(dtype) };
   });
 }

@@ -40,7 +40,8 @@ export function checkRepetition(name: string, first: Recording, second: Recordin
           throw difference(i, a, `the values of the constant '${binding}' changed`);
         }
       } else if (identity(0, t.storage.root) !== identity(1, other.storage.root)) {
-        throw difference(i, a, `'${binding}' is another tensor`);
+        const another = t.storage.root.kind === 'variable' ? 'variable: make it outside' : 'tensor';
+        throw difference(i, a, `'${binding}' is another ${another}`);
       }
     });
   }

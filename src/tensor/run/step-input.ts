@@ -103,9 +103,8 @@ export class StepInput {
     const remedy = {
       recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
       input: 'an input of a step, which has no value outside of a call',
-      variable: 'a tensor whose memory was freed, or whose step was disposed',
-      constant: 'nothing',
-    }[root.kind];
+      variable: `a tensor whose memory ${root.lost}`,
+    }[root.kind as 'recorded' | 'input' | 'variable'];
     throw this.#complaint('must be ', `; got ${remedy}`);
   }
 

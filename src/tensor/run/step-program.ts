@@ -1,5 +1,5 @@
 import type { CompiledKernel, Device, GPUBuffer, GPUComputePassEncoder } from '../../gpu/index.ts';
-import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
+import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
@@ -32,6 +32,8 @@ export class StepProgram {
   readonly bound: readonly Bound[];
   readonly launches: readonly Launch[];
   readonly #laid: Laid;
+  /** A result that it reads of another step, whose next call writes it. */
+  #ofAnother: Tensor | undefined;
   /** How many buffers of the device were destroyed at the last {@link verify}. */
   #verifiedAt = -1;
 
@@ -89,19 +91,18 @@ export class StepProgram {
     this.#replay.encode(pass, this.#order);
   }
 
-  /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
+  /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed, moved or written by its own step since it was bound. */
   verify(name: string): void {
-    if (this.#verifiedAt === this.device.destroyed) return;
+    if (this.#verifiedAt === this.device.destroyed && !this.#ofAnother) return;
     const { launches, memories, places } = this.#laid;
     launches.forEach(({ label, tensors }, i) => {
       tensors.forEach(({ shape, storage }, n) => {
+        this.#ofAnother ??= storage.root.origin;
         const memory = memories.get(storage.root) ?? memoryOf(storage);
         if (memory && memory.buffer === places[i]?.[n]?.buffer) return;
-        const what = `${name}: ${label}: the memory of a tensor ${formatShape(shape)} was`;
-        if (!memory) throw new StepError(`${what} freed after this step was made`);
-        throw new StepError(
-          `${what} moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
-        );
+        const what = `${name}: ${label}: the memory of a tensor ${formatShape(shape)}`;
+        if (!memory) throw new StepError(`${what} ${storage.root.lost}`);
+        throw new StepError(`${what} was moved by an optimizer; make the step after that`);
       });
     });
     this.#verifiedAt = this.device.destroyed;

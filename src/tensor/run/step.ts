@@ -3,6 +3,7 @@
 import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
 import {
   checkDevice,
+  checkOptions,
   currentRecording,
   type Launch,
   type Memory,
@@ -56,6 +57,7 @@ export interface Step<I extends string = string, R extends Results = Results> ex
   readEarly(inputs: { readonly [K in I]: InputValue }): EarlyResults<R>;
   /** Bytes of GPU memory. */
   readonly memory: MemoryUse;
+  /** As they run: those of a scan's body once a turn. */
   readonly launches: readonly Launch[];
   /** GPU milliseconds of each launch of the last call; only with the option `time`. */
   times(): Promise<LaunchTime[]>;
@@ -87,7 +89,8 @@ export interface StepOptionsOf<R extends Results> extends StepOptions {
  * console.log(await read(loss));
  * ```
  *
- * What a call returns is overwritten by the next call; read it first.
+ * What a call returns holds until the next call, which writes the same memory: {@link read} it, give it to another step or keep it by
+ * `evaluate` before. To use it after that is an error.
  *
  * @throws StepError when the body does not repeat itself; KernelError; OutOfMemoryError.
  */
@@ -99,6 +102,9 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
 ): Promise<Step<Extract<keyof I, string>, R>> {
   return awaitable(makeStep(device, inputs, body, options));
 }
+
+/** What became of the memory of a result. */
+const OVERWRITTEN = 'was overwritten by the next call of its step; read it or keep it by evaluate() before that';
 
 // Loaded when asked for: a page that does neither does not carry them.
 const checkMode = () => import('./check/check-mode.ts');
@@ -118,6 +124,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
 ): Promise<Step<Extract<keyof I, string>, R>> {
   const name = options.name ?? 'step';
   checkDevice(name, device);
+  checkOptions(name, options, ['name', 'check', 'time', 'readEarly']);
   device.check();
   if (typeof inputs !== 'object' || inputs === null) {
     const found = describe(inputs);
@@ -168,47 +175,52 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     throw error;
   }
 
+  const keys = [...placeholders.keys()];
   const stepInputs = [...placeholders].map(([key, placeholder]) => new StepInput(name, key, placeholder, program));
   let disposed = false;
-  const outputs = new Map<Tensor, Tensor>();
+  /** Where the results lie, but for variables, which are the caller's own. */
+  const places = new Map<Tensor, Memory | undefined>();
+  /** What the last call gave for them. */
+  let last: ReadonlyMap<Tensor, Tensor> = new Map();
   /** Inputs that are returned as they are, into memory of their own: a call may take its own results as inputs, in other places. */
   const echoes: { from: Memory; to: GPUBuffer; bytes: number }[] = [];
   for (const t of returned) {
-    if (t.storage.root.kind === 'variable' || outputs.has(t)) continue;
-    const storage = new Storage(device, t.storage.bytes, 'variable');
-    storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
-    if (t.storage.root.kind === 'input' && storage.memory) {
-      const copy = { from: storage.memory, to: device.buffer(storage.bytes, 'result of a step'), bytes: storage.bytes };
-      storage.memory = { buffer: copy.to, offset: 0 };
-      echoes.push(copy);
+    const { root, bytes } = t.storage;
+    if (root.kind === 'variable' || places.has(t)) continue;
+    let memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    if (root.kind === 'input' && memory) {
+      const to = device.buffer(bytes, 'result of a step');
+      echoes.push({ from: memory, to, bytes });
+      memory = { buffer: to, offset: 0 };
     }
-    storage.origin = t;
-    outputs.set(t, new Tensor(storage, t.shape, t.dtype));
+    places.set(t, memory);
   }
-  const final = mapResults(results, (t) => outputs.get(t) ?? t);
+  /** New tensors for the results of a call. Those of the call before lose their memory, which other values are about to come to. */
+  const handOut = (): R => {
+    for (const { storage } of last.values()) Object.assign(storage, { memory: undefined, lost: OVERWRITTEN });
+    last = new Map(
+      Array.from(places, ([origin, memory]) => {
+        const storage = Object.assign(new Storage(device, origin.storage.bytes, 'variable'), { memory, origin });
+        return [origin, new Tensor(storage, origin.shape, origin.dtype)];
+      }),
+    );
+    return mapResults(results, (t) => last.get(t) ?? t);
+  };
 
   const call = (values: Readonly<Record<string, InputValue>>, read?: EarlyReads<R>): R => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     program.verify(name);
     let encoder = device.gpu.createCommandEncoder({ label: name });
-    if (typeof values !== 'object' || values === null || values instanceof Tensor) {
-      throw new StepError(
-        `${name}: inputs come by name: call it with { ${[...placeholders.keys()].join(', ')} }; got ${describe(values)}`,
-      );
-    }
-    for (const key in values) {
-      if (placeholders.has(key)) continue;
-      const names = [...placeholders.keys()].join(', ') || 'none';
-      throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
-    }
+    checkOptions(name, values, keys, 'inputs');
     check?.begin();
     for (const input of stepInputs) input.upload(ownValue(values, input.key), encoder);
     for (const { from, to, bytes } of echoes) {
       encoder.copyBufferToBuffer(from.buffer, from.offset, to, 0, Math.ceil(bytes / 4) * 4);
     }
+    const final = handOut();
     if (check) {
-      check.run(encoder, outputs.values());
+      check.run(encoder, last.values());
       return final;
     }
     if (read) encoder = read.encode(encoder);
@@ -229,7 +241,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     check?.dispose();
     program.dispose();
     for (const { to } of echoes) device.destroyBuffer(to);
-    for (const output of outputs.values()) output.storage.memory = undefined;
+    for (const { storage } of last.values()) storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);
   return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values), {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { openDevice } from '../../../src/gpu/open-device.ts';
 import { argmax } from '../../../src/kernels/axis/extreme.ts';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { add, mul, where } from '../../../src/kernels/elementwise/binary.ts';
@@ -147,6 +148,15 @@ describe('a gradient that does not exist is an error', () => {
     expect(() => gradients(x, [x], tensor(device.current, [1, 1], [2], 'f16'))).toThrow(/\(f16 and f32\)/);
     expect(() => gradients([x, x], [x], [x])).toThrow('gradients: there must be a dy for each y; got 1 for 2');
   });
+});
+
+it('a gradient of another device is an error', async () => {
+  const other = await openDevice({ notice: null, tuning: false });
+  const [here, there] = [tensor(device.current, [1, 2]), tensor(other, [1, 2])];
+  expect(() => gradients(sum(here), [here, there])).toThrow("gradients: 'of' is on another device");
+  expect(() => gradients([sum(here), sum(there)], [here])).toThrow("gradients: 'y' is on another device");
+  expect(gradients([], [here])[0].shape).toEqual([2]);
+  other.dispose();
 });
 
 describe('a gradient of zero by rule', () => {

@@ -21,7 +21,9 @@ it('inputs, results and parameters may be called what every object has', async (
     expect(() => twice({} as never)).toThrow(`input '${name}' is missing`);
     twice.dispose();
     const plain = await step(gpu, { x: [2] }, ({ x }) => scale(x, 2));
-    expect(() => plain({ x: [1, 2], ...own(name, [1, 2]) } as never)).toThrow(`there is no input '${name}'`);
+    expect(() => plain({ x: [1, 2], ...own(name, [1, 2]) } as never)).toThrow(
+      `inputs come by name: { x }; there is no '${name}'`,
+    );
     plain.dispose();
     const weight = parameter(gpu, [1], Float32Array.of(1));
     expect(Object.keys(await run(gpu, () => own(name, scale(weight, 1))))).toEqual([name]);

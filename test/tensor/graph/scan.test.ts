@@ -11,6 +11,7 @@ import { reshape } from '../../../src/kernels/layout/layout.ts';
 import { slice } from '../../../src/kernels/layout/slice.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { label } from '../../../src/tensor/graph/record.ts';
 import { type ScanOptions, scan } from '../../../src/tensor/graph/scan.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
@@ -245,6 +246,80 @@ describe('errors', () => {
       run(device.current, () => scan((s, t) => [add(s, assign(start, t)), undefined], zero, x)[0]),
     ).rejects.toThrow(/^scan: the body must not write variables \(\w/);
     // And the next one works.
+    expect(await values(scan(total, zero, x)[1])).toEqual([1, 3]);
+  });
+
+  it('say that its tensors have no value outside of it, in whatever uses them', async () => {
+    const x = f32([1, 2]);
+    const zero = f32([0], []);
+    const leaked = (): Tensor => {
+      let inner: Tensor = zero;
+      scan(
+        (s, t) => {
+          inner = mul(s, t);
+          return [add(s, inner), undefined];
+        },
+        zero,
+        x,
+      );
+      return inner;
+    };
+    const rule =
+      'scan: a tensor [] of the body is used outside of it, where it has no value of its own; return it from the body, as carry or y';
+    const leak = leaked();
+    await expect(read(leak)).rejects.toThrow(rule);
+    await expect(run(device.current, leaked)).rejects.toThrow(rule);
+    expect(() => add(leak, x)).toThrow(rule);
+    expect(() => scan((s) => [add(s, leak), undefined], zero, x)).toThrow(rule);
+    expect(() => gradients(sum(leak), [zero])).toThrow(rule);
+    // The same of an inner loop: neither in the outer one nor outside of both; inner results are of the outer body.
+    let all: Tensor | undefined;
+    const rows = (use: (inner: Tensor, ys: Tensor) => Tensor) =>
+      scan(
+        (s, row) => {
+          let inner: Tensor = s;
+          const [last, ys] = scan(
+            (t, one) => {
+              inner = mul(s, one);
+              return [add(t, inner), inner];
+            },
+            s,
+            row,
+          );
+          all = ys;
+          return [add(last, use(inner, ys)), undefined];
+        },
+        f32([1], []),
+        f32([1, 2, 3, 4], [2, 2]),
+      );
+    expect(() => rows((inner) => inner)).toThrow(rule);
+    const [last] = rows((_, ys) => sum(ys));
+    // s ← s + 2 s (a + b) for each row.
+    expect(await values(last)).toEqual([7 * 15]);
+    expect(() => add(all as Tensor, x)).toThrow(rule.replace('[]', '[2]'));
+  });
+
+  it('refuse what needs values in the body, in a step and outside of one, and keep labels', async () => {
+    const x = f32([1, 2]);
+    const zero = f32([0], []);
+    const reading = () =>
+      scan(
+        (s, t) => {
+          void read(t);
+          return [add(s, t), undefined];
+        },
+        zero,
+        x,
+      )[0];
+    const rule = 'read: a step or scan has no values while it is recorded; return the tensor from it';
+    expect(reading).toThrow(rule);
+    await expect(run(device.current, reading)).rejects.toThrow(rule);
+    const found: string[] = [];
+    using made = await step(device.current, {}, () =>
+      label('outer', () => add(label('rows', () => scan(total, zero, x))[0], zero)),
+    );
+    for (const launch of made.launches) found.push(launch.label);
+    expect(found.at(-1)).toMatch(/^outer /);
     expect(await values(scan(total, zero, x)[1])).toEqual([1, 3]);
   });
 });

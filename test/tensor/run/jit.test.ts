@@ -3,12 +3,13 @@ import { assign } from '../../../src/kernels/elementwise/assign.ts';
 import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { scale } from '../../../src/kernels/elementwise/unary.ts';
+import { reshape, slice } from '../../../src/kernels/layout/index.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { evaluate } from '../../../src/tensor/run/evaluate.ts';
 import { jit } from '../../../src/tensor/run/jit.ts';
-import { read, readU32 } from '../../../src/tensor/run/read.ts';
+import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -64,7 +65,9 @@ describe('jit', () => {
     using twice = jit(device.current, (x) => add(x, x));
     const [first, second] = await Promise.all([twice([1, 2]), twice([3, 4])]);
     expect([...(await read(second))]).toEqual([6, 8]);
-    expect(await message(read(first))).toBe('StepError: read: the memory of this tensor was freed');
+    expect(await message(read(first))).toBe(
+      'StepError: read: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before that',
+    );
   });
 
   it('updates variables, and gives lists and objects of results', async () => {
@@ -89,6 +92,13 @@ describe('jit', () => {
     const x = tensor(device.current, [1]);
     expect(await message(sum([1], add(x, x)))).toMatch(/got an op result, which has no values before it is read/);
     expect(() => jit(device.current, (x) => x, { keep: 0 })).toThrow(/keep must be a whole number of steps/);
+    expect(() => jit(((a: Tensor) => a) as never, undefined as never)).toThrow(
+      'jit: the device comes first, as openDevice() gives it; got a function',
+    );
+    expect(() => jit(device.current, undefined as never)).toThrow('jit: the body must be a function; got undefined');
+    expect(() => jit(device.current, (x) => x, { checks: true } as never)).toThrow(
+      "jit: options come by name: { keep, name, check, time }; there is no 'checks'",
+    );
   });
 });
 
@@ -118,6 +128,43 @@ describe('evaluate', () => {
     expect(await evaluate([])).toEqual([]);
     expect(await message(evaluate([5 as never]))).toBe('StepError: evaluate: give tensors; got the number 5');
     free(v);
+  });
+
+  it('copies results of a step, and views of them, which outlive its next calls', async () => {
+    using twice = await step(device.current, { x: [2] }, ({ x }) => ({ y: add(x, x), x, none: slice(x, 0, 0, 0) }));
+    const first = twice({ x: [1, 2] });
+    // The copies are made at once, whatever comes while they are waited for.
+    const keeping = evaluate([first.y, reshape(first.y, [2, 1]), first.x, add(first.y, first.x), first.none]);
+    const other = jit(device.current, (x) => add(x, x));
+    const ofJit = await evaluate(await other([7]));
+    const [y, view, x, sum, none] = (await keeping) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    twice({ x: [10, 20] });
+    await other([8]);
+    const held = [y, view, x, sum, none, ofJit];
+    const expected = [[2, 4], [2, 4], [1, 2], [3, 6], [], [14]];
+    expect((await readAll(held)).map((values) => [...values])).toEqual(expected);
+    expect(view.shape).toEqual([2, 1]);
+    twice.dispose();
+    other.dispose();
+    expect((await readAll(held)).map((values) => [...values])).toEqual(expected);
+    for (const t of held) free(t);
+  });
+
+  it('fails in the body of a step, and of what was overwritten', async () => {
+    const x = tensor(device.current, [1]);
+    const body = () => {
+      void evaluate(add(x, x));
+      return x;
+    };
+    expect(await message(step(device.current, {}, body))).toBe(
+      'StepError: evaluate: the body of a step has no values: it only records; use the tensor itself, or make it an input',
+    );
+    using twice = await step(device.current, { x: [1] }, (given) => add(given.x, given.x));
+    const stale = twice({ x: [1] });
+    twice({ x: [2] });
+    expect(await message(evaluate(stale))).toBe(
+      'StepError: evaluate: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before that',
+    );
   });
 
   it('is a parameter to gradients that are asked for it', async () => {

@@ -101,7 +101,9 @@ describe('a read like an earlier one makes no buffer, and gives the values', () 
     }
     const y = await twice([1, 0, 0, 0]);
     await twice([2, 0, 0, 0]);
-    await expect(read(both(y, b))).rejects.toThrow(/whose memory was freed/);
+    await expect(read(both(y, b))).rejects.toThrow(
+      /^add: uses a tensor \[4\] whose memory was overwritten by the next call of its step; read it/,
+    );
   });
 
   it('of reads that are under way together, at the moment of their calls', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelError } from '../../../src/gpu/errors.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { div } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
@@ -72,8 +73,8 @@ describe('steps', () => {
     const rejected: unknown[] = [];
     const hear = (error: unknown) => void rejected.push(error);
     const bodies: [what: () => unknown, rule: RegExp][] = [
-      [() => read(x), /^StepError: read: a step has no values while it is recorded/],
-      [() => readAll([x]), /^StepError: read: a step has no values while it is recorded/],
+      [() => read(x), /^StepError: read: a step or scan has no values while it is recorded/],
+      [() => readAll([x]), /^StepError: read: a step or scan has no values while it is recorded/],
       [() => step(device.current, {}, () => x), /^StepError: step: a step cannot be made inside the body of another$/],
       [() => run(device.current, () => x), /^StepError: step: a step cannot be made inside the body of another$/],
     ];
@@ -95,10 +96,10 @@ describe('steps', () => {
   it('replays with other inputs and allocates nothing', async () => {
     const w = variable(device.current, [2], new Float32Array([10, 20]));
     const twice = await step(device.current, { x: [2] }, ({ x }) => add(add(x, x), w));
-    const y = twice({ x: [1, 2] });
+    let y = twice({ x: [1, 2] });
     expect([...(await read(y))]).toEqual([12, 24]);
     const made = device.current.buffersMade;
-    for (let i = 0; i < 100; i++) twice({ x: [i, i] });
+    for (let i = 0; i < 100; i++) y = twice({ x: [i, i] });
     expect([...(await read(y))]).toEqual([208, 218]);
     expect(device.current.buffersMade).toBe(made);
     twice.dispose();
@@ -180,6 +181,113 @@ describe('steps', () => {
     );
   });
 
+  it('says to make variables outside of the body', async () => {
+    const made = step(device.current, {}, () =>
+      add(variable(device.current, [4]), tensor(device.current, [1, 2, 3, 4])),
+    );
+    expect(await message(made)).toMatchInlineSnapshot(
+      `"StepError: step: the body does not repeat itself: launch 1 (accumulate): 'a' is another variable: make it outside; pass what changes as an input"`,
+    );
+  });
+
+  it('refuses options that there are not', async () => {
+    const body = () => tensor(device.current, [1]);
+    expect(await message(step(device.current, {}, body, { checks: true } as never))).toMatchInlineSnapshot(
+      `"ShapeError: step: options come by name: { name, check, time, readEarly }; there is no 'checks'"`,
+    );
+    expect(await message(run(device.current, body, 'check' as never))).toMatch(
+      /^ShapeError: run: options come by name/,
+    );
+  });
+
+  describe('a result', () => {
+    const STALE = 'was overwritten by the next call of its step; read it or keep it by evaluate() before that';
+    const double = () => step(device.current, { x: [] }, ({ x }) => add(x, x), { name: 'double' });
+
+    it('is read as often as one likes until the next call, and by what is made of it', async () => {
+      using twice = await double();
+      for (const x of [1, 2, 3]) {
+        const y = twice({ x });
+        const made = add(y, y);
+        for (let i = 0; i < 2; i++) expect([...(await read(y)), ...(await read(made))]).toEqual([2 * x, 4 * x]);
+      }
+      // What was asked for before the next call is of that moment.
+      const before = twice({ x: 5 });
+      const reading = Promise.all([read(before), read(add(before, before))]);
+      twice({ x: 6 });
+      expect((await reading).flatMap((values) => [...values])).toEqual([10, 20]);
+    });
+
+    it('is an error after the next call, in lists of results and in sums', async () => {
+      using twice = await double();
+      const all: Tensor[] = [];
+      let total: Tensor = tensor(device.current, 0);
+      for (let i = 0; i < 5; i++) all.push(twice({ x: i }));
+      expect(await message(readAll(all))).toBe(`StepError: read: the memory of this tensor ${STALE}`);
+      for (let i = 0; i < 3; i++) total = add(total, twice({ x: i }));
+      expect(await message(read(total))).toBe(`StepError: accumulate: uses a tensor [] whose memory ${STALE}`);
+      expect([...(await read(twice({ x: 4 })))]).toEqual([8]);
+    });
+
+    it('is an error as an input after the next call, of its own step and of others; not before', async () => {
+      using twice = await double();
+      using other = await step(device.current, { x: [] }, ({ x }) => add(x, x), { name: 'other' });
+      const first = twice({ x: 1 });
+      const second = twice({ x: first });
+      expect([...(await read(second))]).toEqual([4]);
+      for (const [call, name] of [
+        [twice, 'double'],
+        [other, 'other'],
+      ] as const) {
+        expect(() => call({ x: first })).toThrow(
+          `${name}: input 'x' must be f32 []; got a tensor whose memory ${STALE}`,
+        );
+      }
+      // A call that was refused has changed nothing.
+      expect([...(await read(other({ x: second })))]).toEqual([8]);
+    });
+
+    it('is an error to a step that uses it without an input, once it is overwritten', async () => {
+      using twice = await double();
+      const first = twice({ x: 1 });
+      using other = await step(device.current, {}, () => add(first, first), { name: 'other' });
+      for (let i = 0; i < 2; i++) expect([...(await read(other({})))]).toEqual([4]);
+      twice({ x: 2 });
+      for (let i = 0; i < 2; i++) {
+        expect(() => other({})).toThrow(`other: accumulate: the memory of a tensor [] ${STALE}`);
+      }
+      expect(await message(step(device.current, {}, () => add(first, first)))).toBe(
+        `StepError: accumulate: uses a tensor [] whose memory ${STALE}`,
+      );
+    });
+
+    it('is one tensor for each that the body returns; variables are the same in all calls', async () => {
+      const w = variable(device.current, [], 3);
+      using several = await step(device.current, { x: [] }, ({ x }) => {
+        const y = add(x, x);
+        return [y, w, x, y];
+      });
+      const [a, v, x] = several({ x: 1 }) as unknown as [Tensor, Tensor, Tensor];
+      const [b, u, z, same] = several({ x: 2 }) as unknown as [Tensor, Tensor, Tensor, Tensor];
+      expect([v, u]).toEqual([w, w]);
+      expect(same).toBe(b);
+      expect((await readAll([b, u, z, v])).map((values) => values[0])).toEqual([4, 3, 2, 3]);
+      for (const t of [a, x])
+        expect(await message(read(t))).toBe(`StepError: read: the memory of this tensor ${STALE}`);
+      several.dispose();
+      expect(await message(read(b))).toBe('StepError: read: the memory of this tensor was freed');
+    });
+
+    it('is checked in check mode, and is an error after the next call', async () => {
+      using divided = await step(device.current, { x: [] }, ({ x }) => div(x, x), { check: true });
+      const good = divided({ x: 1 });
+      expect([...(await read(good))]).toEqual([1]);
+      const bad = divided({ x: 0 });
+      expect(await message(read(good))).toBe(`StepError: read: the memory of this tensor ${STALE}`);
+      expect(await message(read(bad))).toMatch(/^NotFiniteError: step: .*wrote NaN/);
+    });
+  });
+
   it('refuses wrong inputs', async () => {
     using made = await step(device.current, { x: [2, 3] }, ({ x }) => add(x, x));
     expect(() => made({} as never)).toThrowErrorMatchingInlineSnapshot(
@@ -192,7 +300,7 @@ describe('steps', () => {
       `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got a Set]`,
     );
     expect(() => made({ x: new Float32Array(6), y: 1 } as never)).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: step: there is no input 'y'; it has x]`,
+      `[ShapeError: step: inputs come by name: { x }; there is no 'y']`,
     );
     const gone = await step(device.current, { x: [1] }, ({ x }) => x);
     gone.dispose();
