@@ -133,7 +133,7 @@ test('the micro-batch is the largest divisor that leaves a tenth of the memory f
   expect(await largestMicro(facts, planned, bytes + 1)).toEqual({ micro: 3, cost: three });
   expect((await largestMicro(facts, planned, bytes - 2)).micro).toBe(2);
   expect((await largestMicro(facts, planned, 1e9)).micro).toBe(6);
-  await expect(largestMicro(facts, planned, 1e4)).rejects.toThrow('one image of [3, 32, 32] takes more');
+  await expect(largestMicro(facts, planned, 1e4)).rejects.toThrow('one image of [3, 32, 32] at a time takes');
 });
 
 const parts: StepParts = { passes: 64, pass: 0.5, update: 0.01, gradients: 720e6, bucket: 16e6 };
