@@ -93,7 +93,7 @@ export function headerSize(first: Uint8Array, fileSize: number = first.length, f
  */
 export function parseHeader(
   bytes: Uint8Array,
-  fileSize: number = bytes.length,
+  fileSize: number = bytes?.length,
   file = 'safetensors',
 ): SafetensorsHeader {
   const dataStart = headerSize(bytes, fileSize, file);
@@ -124,7 +124,7 @@ export function parseHeader(
  * @throws {CheckpointError} as {@link parseHeader}.
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors'): SafetensorsFile {
-  const { metadata, entries } = parseHeader(bytes, bytes?.length, name);
+  const { metadata, entries } = parseHeader(bytes, undefined, name);
   const tensors = new Map<string, StoredTensor>();
   for (const { start, end, ...entry } of entries.values()) {
     tensors.set(entry.name, { ...entry, bytes: bytes.subarray(start, end) });

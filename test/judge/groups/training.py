@@ -46,7 +46,7 @@ def layers(m):
         if bias:
             weights["bias"] = m.numbers([3])
         x = m.x(m.numbers(m.shape(1, 3, limit=4) + [5]))
-        layer(m, [5, 3, None, bias], weights, [x], lambda w, x: F.linear(x, w["weight"], w.get("bias")))
+        layer(m, [5, 3, {"bias": bias}], weights, [x], lambda w, x: F.linear(x, w["weight"], w.get("bias")))
     m.op("Embedding")
     for _ in range(3):
         ids = m.u32(m.random.integers(0, 5, size=m.shape(0, 2)))
