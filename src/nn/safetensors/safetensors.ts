@@ -51,7 +51,7 @@ export interface SafetensorsFile {
  * @throws {ArgumentError} for what is no Uint8Array.
  * @throws {CheckpointError} if they cannot be the start of a safetensors file of `fileSize` bytes.
  */
-export function headerSize(first: Uint8Array, fileSize: number = first.length, file = 'safetensors'): number {
+export function headerSize(first: Uint8Array, fileSize: number = first?.length, file = 'safetensors'): number {
   if ((first as Partial<Uint8Array> | undefined)?.[Symbol.toStringTag] !== 'Uint8Array') {
     throw new ArgumentError(`safetensors: the bytes of a file are a Uint8Array; got ${describe(first)}`);
   }
