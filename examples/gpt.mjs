@@ -65,7 +65,7 @@ class Gpt {
     const init = normal(0.05);
     const rotary = rotaryTable(weights.device, longest, width / heads);
     this.letters = new Embedding(weights.in('letters'), letters.length, width, init);
-    this.blocks = Array.from({ length: depth }, (_, i) => new Block(weights.in(`block${i}`), init, rotary));
+    this.blocks = Array.from({ length: depth }, (_, i) => new Block(weights.in('blocks').in(i), init, rotary));
     this.norm = new LayerNorm(weights.in('norm'), width, 1e-5);
     this.out = new Linear(weights.in('out'), width, letters.length, init);
   }

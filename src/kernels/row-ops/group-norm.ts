@@ -69,9 +69,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 const walk = { counter: 'p', from: 'start', to: 'params.places', by: 'apart' } as const;
 const eachChannel = (body: string) => `for (var k = channel; k < params.per; k += wide) {\n${body}\n}`;
 const overAll = (sum: string, body: string) =>
-  eachChannel(`let before = ${sum};
-    ${inRuns({ [sum]: 'f32' }, walk, `let at = base + p * cols + k;\n${body}`, { loops: 3 })}
-    ${sum} += before;`);
+  eachChannel(inRuns({ [sum]: 'f32' }, walk, `let at = base + p * cols + k;\n${body}`, { loops: 3 }));
 
 const numbers = { rows: 'u32', groups: 'u32', places: 'u32', per: 'u32' } as const;
 

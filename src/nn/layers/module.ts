@@ -74,7 +74,7 @@ export function recordWith<R>(op: string, module: Module, by: ReadonlyMap<Tensor
  * Records `body` with other tensors in the places of some of a module's parameters, by their names in {@link parameters}: PyTorch's
  * `torch.func.functional_call`. They may be computed, and gradients flow to what they are made of: low-rank adapters (LoRA), weight
  * normalisation, one step of gradient descent inside of another (MAML). The module is as it was afterwards; where `body` uses
- * `recompute`, ask for gradients in it, too.
+ * `recompute` or `scan`, ask for gradients in it, too.
  *
  * ```ts
  * const weight = add(layer.weight, matmul(b, a)); // frozen, and what is learnt: [out, rank] and [rank, in]

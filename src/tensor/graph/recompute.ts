@@ -1,4 +1,4 @@
-import { describe, StepError } from '../values/index.ts';
+import { describe, formatShape, StepError } from '../values/index.ts';
 import { launchSources, type Moment } from './dependence.ts';
 import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
 import { label, labelPath } from './record.ts';
@@ -23,7 +23,7 @@ export type RecomputeResults = Tensor | readonly Tensor[] | { readonly [name: st
  * record the same both times. Random numbers are made from keys, so the second time has the same ones. Calls may be
  * nested.
  *
- * @throws StepError when the body gives other results the second time.
+ * @throws StepError when the body gives other results the second time, or uses other tensors.
  */
 export function recompute<const I extends readonly Tensor[], R extends RecomputeResults>(
   body: (...inputs: I) => R,
@@ -47,6 +47,7 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
       );
     }
     const of = sources.filter((source) => wanted.has(source));
+    checkSources('recompute', of, second, resumed);
     const found = backpropagate(second, dys, of, resumed, sumTo);
     return sources.map((source) => found[of.indexOf(source)]);
   });
@@ -71,6 +72,16 @@ export function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
     open.push(...read);
   }
   return [...sources];
+}
+
+/** Throws where a second recording does not use what gradients are wanted of, which would get none. */
+export function checkSources(op: string, wanted: readonly Tensor[], results: readonly Tensor[], since: Moment): void {
+  const found = new Set(sourcesOf(results, since));
+  const lost = wanted.find((source) => !found.has(source));
+  if (!lost) return;
+  throw new StepError(
+    `${op}: the body used a tensor ${formatShape(lost.shape)}, and another when it was recorded again for gradients; ask for these where withParameters holds, too`,
+  );
 }
 
 function listOf(results: RecomputeResults): Tensor[] {

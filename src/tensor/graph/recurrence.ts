@@ -1,7 +1,7 @@
 import { isFloat } from '../values/index.ts';
 import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
 import { RecordedLoop } from './loop.ts';
-import { sourcesOf } from './recompute.ts';
+import { checkSources, sourcesOf } from './recompute.ts';
 import { inLoop } from './record.ts';
 import { Tensor } from './tensor.ts';
 import { addToSum, advance, beginSum, copied, counter, endSum, pick, put, replace, roomFor, zeros } from './turns.ts';
@@ -83,6 +83,7 @@ export function recur(
         const left = [...dy];
         const seeds = [...dstates, ...stacked.map((one) => one && left.shift()), ...dsums];
         const isMade = (_: unknown, i: number) => results[i] !== undefined;
+        checkSources('scan', others, results.filter(isMade) as Tensor[], since);
         const towards = [...state, ...askedXs.map((i) => given[i] as Tensor), ...others];
         const found = backpropagate(results.filter(isMade) as Tensor[], seeds.filter(isMade), towards, since, sumTo);
         const [ofStates = [], ofXs = [], ofOthers = []] = divided(found, [state, askedXs, others]);

@@ -6,7 +6,7 @@ import { step } from './step.ts';
 /**
  * Computes a tensor now and keeps its values on the GPU: what is made of the result does not compute it again. Of several tensors, what
  * they share runs once. A result of a step is copied, so that it outlives the next call of that step. Constants and variables are returned as they
- * are.
+ * are. Gradients do not flow through it: what it gives is a value, as behind `stopGradient`.
  *
  * ```ts
  * const features = await evaluate(encoder(image)); // computed here …
@@ -31,7 +31,7 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   );
   if (misuse) throw misuse;
   // Now: while the step below is made, those that these came from may be called again.
-  const held = xs.map((x) => (x.storage.root.origin ? copied(x) : x));
+  const held = xs.map((x) => (x.storage.root.origin ? copied(x, x.storage.root.origin) : x));
   const once = await step(device, {}, () => held, { name: 'evaluate' });
   try {
     const results = once({});
@@ -44,14 +44,14 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   }
 }
 
-/** A variable with what a result of a step holds now. */
-function copied(x: Tensor): Tensor {
+/** A variable with what a result of a step holds now; of `origin`, for gradients, which do not flow through it. */
+function copied(x: Tensor, origin?: Tensor): Tensor {
   const { device, shape, dtype, storage } = x;
   const from = memoryOf(storage);
   if (!from && x.size > 0) throw new StepError(`evaluate: the memory of this tensor ${storage.root.lost}`);
   const y = variable(device, shape, undefined, dtype);
   freeWhenCollected(y);
-  y.storage.outcome = storage.root.outcome;
+  Object.assign(y.storage, { outcome: storage.root.outcome, origin });
   const to = memoryOf(y.storage);
   if (from && to) {
     const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });

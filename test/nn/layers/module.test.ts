@@ -15,6 +15,8 @@ import {
 import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { recompute } from '../../../src/tensor/graph/recompute.ts';
+import { scan } from '../../../src/tensor/graph/scan.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
@@ -221,6 +223,23 @@ describe('withParameters', () => {
     const [da, db] = gradients(sum(y), [a, b]);
     expect([...(await read(da as Tensor)), ...(await read(db as Tensor))]).toEqual([2, 4, 8, -1, -1]);
     expect(await read(layer.weight)).toEqual(own.values);
+  });
+
+  it('is needed around gradients too, where a body is recorded again for them', async () => {
+    const own = { w: weight(2, 3) };
+    const w = weight(1, -2);
+    const xs = tensor(device.current, [[0.5, 0.25]]);
+    const bodies = {
+      scan: () => scan((h, x) => [mul(add(h, x), own.w), undefined], tensor(device.current, [1, 1]), xs)[0],
+      recompute: () => recompute((h) => mul(h, own.w), tensor(device.current, [1.5, 1.25])),
+    };
+    for (const [name, body] of Object.entries(bodies)) {
+      const others = new Map([['w', mul(w, 3)]]);
+      const y = withParameters(own, others, body);
+      expect(() => gradients(sum(y), [w])).toThrow(`${name}: the body used a tensor [2], and another when it was`);
+      const [dw] = withParameters(own, others, () => gradients(sum(body()), [w])) as [Tensor];
+      expect([...(await read(dw))]).toEqual([4.5, 3.75]);
+    }
   });
 
   it('says what does not fit', () => {

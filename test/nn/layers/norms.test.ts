@@ -79,6 +79,11 @@ const checkGroupNorm = () => {
         [[2, 3, 5, 12], [12], [12]],
         [[1, 71, 7], [7], [7]],
         [[1, 300, 6], [6], [6]],
+        // More channels in a group than invocations: 8 on a CPU, 64 and 256 on a GPU.
+        [[2, 3, 17], [17], [17]],
+        [[1, 2, 27], [27], [27]],
+        [[1, 3, 65], [65], [65]],
+        [[1, 2, 301], [301], [301]],
         [[0, 4, 6], [6], [6]],
       ],
       tolerance: { forward: 2e-6, gradient: 5e-5 },

@@ -22,6 +22,7 @@ import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { recompute } from '../../../src/tensor/graph/recompute.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { evaluate } from '../../../src/tensor/run/evaluate.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -121,6 +122,10 @@ describe('a gradient that does not exist is an error', () => {
     expect(await values(gradientOf(square(y), y)[0] as Tensor)).toEqual([4, 6]);
     expect(await values(gradientOf(mul(other, w), w)[0] as Tensor)).toEqual([2, 2]);
     expect(await values(gradientOf(mul(stopGradient(y), w), w)[0] as Tensor)).toEqual([2, 3]);
+    // And of a copy that is kept.
+    const kept = await evaluate(y);
+    expect(() => gradientOf(square(kept), w)).toThrow(why);
+    expect(await values(gradientOf(square(kept), kept)[0] as Tensor)).toEqual([4, 6]);
     // By way of an input of the step.
     const x = vector(1, 2);
     expect(() => gradientOf(f({ x }).other, x)).toThrow(why);
