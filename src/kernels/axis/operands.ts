@@ -43,7 +43,7 @@ function meeting(
   // In order: bool, f16, f32, i32, u32.
   const dtypes = [...new Set(tensors.map(([, { dtype }]) => dtype))].sort();
   const dtype = dtypes.join().replace(gives, '') as DType;
-  if (takes(dtype)) return dtype;
+  if (isDType(dtype) && takes(dtype)) return dtype;
   const rule = isDType(dtype) ? "floats are needed: cast(x, 'f32')" : 'one dtype is needed: cast one of them';
   const found = tensors.map(([name, { dtype }]) => `${name} is ${dtype}`);
   const shapes = Object.fromEntries(tensors.map(([name, { shape }]) => [name, shape]));
