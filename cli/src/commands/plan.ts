@@ -228,7 +228,8 @@ function rowsOf(plans: readonly Plan[], { clock, pace }: PlanDevice): string[][]
     row('efficiency of the ranks', (plan) => `${Math.round(100 * plan.efficiency)} %`),
     row(
       'ranks proposed, at most',
-      ({ proposal }) => `${proposal.ranks} (${Math.round(100 * proposal.efficiency)} % efficient)`,
+      ({ proposal }) =>
+        `${proposal.ranks} (micro-batch ${proposal.micro}, ${Math.round(100 * proposal.efficiency)} % efficient)`,
     ),
   ];
 }

@@ -41,6 +41,7 @@ export class SquareThreads {
     if (this.#running === THREADS * PHOTOS) await new Promise<void>((next) => this.#waiting.push(next));
     else this.#running++;
     try {
+      if (this.#isClosed) throw closed();
       const bytes = await read();
       const data = await this.#thread().cut(bytes, path, side);
       if (data) return { width: side, height: side, data };
@@ -62,8 +63,8 @@ export class SquareThreads {
   /** That with the least to do; a new one while all have something. */
   #thread(): Thread {
     if (this.#isClosed) throw closed();
-    const [least] = this.#threads.toSorted((a, b) => a.asked - b.asked);
-    if (least && (least.asked === 0 || this.#threads.length === THREADS)) return least;
+    const [least] = this.#threads.filter(({ isThere }) => isThere).toSorted((a, b) => a.asked - b.asked);
+    if (least && (least.asked === 0 || this.#threads.length >= THREADS)) return least;
     const thread = new Thread();
     this.#threads.push(thread);
     return thread;
@@ -88,6 +89,11 @@ class Thread {
       this.#forget(number);
     });
     this.#worker.on('error', (error) => this.#refuse(error as Error));
+    this.#worker.on('exit', () => this.#refuse(this.#ended ?? closed()));
+  }
+
+  get isThere(): boolean {
+    return !this.#ended;
   }
 
   get asked(): number {

@@ -50,6 +50,9 @@ const variables = [
   ['SLURM_PROCID', 'SLURM_STEP_NUM_TASKS'],
 ] as const;
 
+/** How a process that a launcher started is started as one alone. */
+export const ALONE: string = `env ${variables.map(([rank]) => `-u ${rank}`).join(' ')} zeroseg`;
+
 /** The place of this process among those that were started with it, whether they can find each other or not; undefined where it is alone. */
 export function startedAmong(env: Environment): Pick<Launched, 'rank' | 'size'> | undefined {
   const found = variables.find((names) => names.every((name) => env[name] !== undefined));

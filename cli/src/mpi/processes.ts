@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { gatherBytes } from '@zeroseg/core/internal';
 import { MpiError } from './errors.ts';
-import { launchedBy, startedAmong } from './launcher.ts';
+import { ALONE, launchedBy, startedAmong } from './launcher.ts';
 import { Neighbours } from './neighbours.ts';
 import { OpenMpi } from './open-mpi.ts';
 
@@ -63,7 +63,8 @@ export function refuseSeveral(command: string, sharing: readonly string[]): void
   ownRank = started.rank;
   throw new MpiError(
     `${command}: ${started.size} processes of it were started, each of which would do all of its work and write the same files; ` +
-      `start it once, without mpirun or srun, which are for ${sharing.slice(0, -1).join(', ')} and ${sharing.at(-1)}`,
+      `start it once, without mpirun or srun, which are for ${sharing.slice(0, -1).join(', ')} and ${sharing.at(-1)}; ` +
+      `where each has files of its own: ${ALONE} ${command} …`,
   );
 }
 

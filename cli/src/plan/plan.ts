@@ -28,7 +28,16 @@ import {
   trainingDuration,
 } from './durations.ts';
 import { hostMemory } from './host-memory.ts';
-import { efficiency, type Link, networkBytes, proposedRanks, type StepParts, stepSeconds } from './ranks.ts';
+import {
+  efficiency,
+  type Link,
+  networkBytes,
+  type ProposedRanks,
+  proposedRanks,
+  type StepParts,
+  sharedEvenly,
+  stepSeconds,
+} from './ranks.ts';
 import { secondsOf } from './rates.ts';
 
 /** What squares of a cache are kept as. */
@@ -85,7 +94,7 @@ export interface Plan {
   readonly stepSeconds: number;
   readonly efficiency: number;
   /** The most ranks that share the batch evenly and are nine tenths efficient over the link. */
-  readonly proposal: { readonly ranks: number; readonly efficiency: number };
+  readonly proposal: ProposedRanks;
   /** Bytes that each rank sends in a step, and in the whole run. */
   readonly network: { readonly step: number; readonly run: number };
 }
@@ -155,7 +164,7 @@ export async function planRun(options: PlanOptions): Promise<Plan> {
     step: parts,
     stepSeconds: stepSeconds(parts, ranks, link),
     efficiency: efficiency(parts, ranks, link),
-    proposal: proposedRanks(parts, settings.batch, link),
+    proposal: proposedRanks(parts, { batch: settings.batch, micro, isMicroChosen: options.isMicroChosen }, link),
     network: { step: network, run: steps * network },
   };
 }
@@ -166,7 +175,6 @@ async function sharedMicro(
   planned: PlannedTraining,
 ): Promise<{ readonly micro: number; readonly cost: TrainingCost }> {
   const { settings, ranks } = planned;
-  let micro = Math.min(settings.micro, settings.batch / ranks);
-  while ((settings.batch / ranks) % micro !== 0) micro--;
+  const micro = sharedEvenly(settings.batch / ranks, settings.micro);
   return { micro, cost: await trainingCost(facts, { ...planned, settings: { ...settings, micro } }) };
 }

@@ -69,16 +69,34 @@ const WORTHWHILE = 0.9;
 /** As many as `--ranks` takes. */
 const MOST_RANKS = 4096;
 
-/** The largest number of ranks that share a batch evenly and are nine tenths efficient over a link, and how efficient they are. */
+/** Ranks that share a batch, and the micro-batch of each, which its share holds evenly. */
+export interface ProposedRanks {
+  readonly ranks: number;
+  readonly micro: number;
+  readonly efficiency: number;
+}
+
+/**
+ * The largest number of ranks that share a batch evenly and are nine tenths efficient over a link. Their micro-batch is `micro` or less, or
+ * just that if it was chosen.
+ */
 export function proposedRanks(
   parts: StepParts,
-  batch: number,
+  { batch, micro, isMicroChosen }: { readonly batch: number; readonly micro: number; readonly isMicroChosen: boolean },
   link: Link,
-): { readonly ranks: number; readonly efficiency: number } {
-  for (let ranks = Math.min(batch, MOST_RANKS); ranks > 1; ranks--) {
-    if (batch % ranks !== 0) continue;
+): ProposedRanks {
+  const least = isMicroChosen ? micro : 1;
+  for (let ranks = Math.min(Math.floor(batch / least), MOST_RANKS); ranks > 1; ranks--) {
+    if (batch % (ranks * least) !== 0) continue;
     const share = efficiency(parts, ranks, link);
-    if (share >= WORTHWHILE) return { ranks, efficiency: share };
+    if (share >= WORTHWHILE) return { ranks, micro: sharedEvenly(batch / ranks, micro), efficiency: share };
   }
-  return { ranks: 1, efficiency: 1 };
+  return { ranks: 1, micro, efficiency: 1 };
+}
+
+/** The largest micro-batch of `most` images or less that a rank's share of a batch holds evenly. */
+export function sharedEvenly(share: number, most: number): number {
+  let micro = Math.min(most, share);
+  while (share % micro !== 0) micro--;
+  return micro;
 }

@@ -53,14 +53,19 @@ export class Checkpoints {
   }
 
   /**
-   * Saves a checkpoint. Of those before, all but the newest go first: never are there more than two, the one that is written among them, and
-   * never fewer than a whole one. One of the same step that is there stays: what was not whole has been dropped by {@link clean}.
+   * Saves a checkpoint. Of those before, all but the newest that is whole go first: never are there more than two, the one that is written
+   * among them, and never fewer than a whole one. Where one cannot be removed, that is an error once the new one is there. One of the same
+   * step that is there stays: what was not whole has been dropped by {@link clean}.
    */
   async save(step: number, parts: Readonly<Record<string, PartContent>>): Promise<void> {
     const files = this.#files;
     const before = await this.steps();
     if (before.includes(step)) return;
-    for (const one of before.slice(0, -1)) await this.#remove(stepName(one));
+    const stays = await this.#whole(before, Object.keys(parts));
+    let stuck: unknown;
+    for (const one of before) {
+      if (one !== stays) await this.#remove(stepName(one)).catch((error) => (stuck ??= error));
+    }
     const temporary = temporaryPlace(step);
     const sums: Record<string, FileSum> = {};
     try {
@@ -74,6 +79,17 @@ export class Checkpoints {
     } catch (error) {
       await files.remove(temporary).catch(() => undefined);
       throw error;
+    }
+    if (stuck) throw stuck;
+  }
+
+  /** The newest of some that is whole, as far as can be told: the last where a disk fails for the moment. */
+  async #whole(steps: readonly number[], names: readonly string[]): Promise<number | undefined> {
+    try {
+      const found = await this.newest(names, () => undefined);
+      return found?.step ?? steps.at(-1);
+    } catch {
+      return steps.at(-1);
     }
   }
 

@@ -47,7 +47,7 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     network, a rank and step           0 bytes                                                         0 bytes
     network, a rank in all             0 bytes                                                         0 bytes
     efficiency of the ranks            100 %                                                           100 %
-    ranks proposed, at most            4 (94 % efficient)                                              1024 (92 % efficient)
+    ranks proposed, at most            4 (micro-batch 8, 94 % efficient)                               1024 (micro-batch 4, 92 % efficient)
     JSON: BASE/plan.json"
   `);
   const { format, clock, pace, plan, paper } = JSON.parse(await readFile(at('plan.json'), 'utf8'));

@@ -53,7 +53,8 @@ test.each(all.filter(({ processes }) => processes === 'one').map(({ command }) =
       1,
       '',
       `zeroseg: ${name}: 2 processes of it were started, each of which would do all of its work and write the same files; ` +
-        'start it once, without mpirun or srun, which are for cache, train, train-teacher, eval and score',
+        'start it once, without mpirun or srun, which are for cache, train, train-teacher, eval and score; ' +
+        `where each has files of its own: env -u OMPI_COMM_WORLD_RANK -u PMI_RANK -u SLURM_PROCID zeroseg ${name} …`,
     ]);
     expect(existsSync(nowhere)).toBe(false);
   },

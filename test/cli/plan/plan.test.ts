@@ -243,13 +243,22 @@ test('what is no benchmark of this version is refused, and what has no training'
 test('the ranks that are proposed are the most that share the batch evenly and are nine tenths efficient', () => {
   const parts: StepParts = { passes: 12, pass: 1, update: 0.1, gradients: 700e6, bucket: 16e6 };
   for (const link of Object.values(links)) {
-    const { ranks, efficiency: share } = proposedRanks(parts, 96, link);
+    const of = { batch: 96, micro: 36, isMicroChosen: false };
+    const { ranks, micro, efficiency: share } = proposedRanks(parts, of, link);
     const divisors = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 96];
     expect(ranks).toBe(divisors.findLast((n) => efficiency(parts, n, link) >= 0.9));
     expect(share).toBe(efficiency(parts, ranks, link));
+    expect((96 / ranks) % micro).toBe(0);
+    expect(micro).toBeLessThanOrEqual(36);
+    // As --ranks takes them with --micro 8: whole micro-batches of 8 for each.
+    const chosen = proposedRanks(parts, { batch: 96, micro: 8, isMicroChosen: true }, link);
+    expect([chosen.micro, 96 % (8 * chosen.ranks)]).toEqual([8, 0]);
+    expect(chosen.ranks).toBeGreaterThan(1);
   }
   const slow = { name: 'slow', bandwidth: 1e6, latency: 1 };
-  expect(proposedRanks(parts, 96, slow)).toEqual({ ranks: 1, efficiency: 1 });
+  expect(proposedRanks(parts, { batch: 96, micro: 8, isMicroChosen: false }, slow)).toEqual({
+    ...{ ranks: 1, micro: 8, efficiency: 1 },
+  });
 });
 
 test('host memory of a process: rows up to what is kept, micro-batches, and gradients of several ranks', () => {

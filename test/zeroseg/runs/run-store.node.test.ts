@@ -141,6 +141,38 @@ test('never are there more than two checkpoints, the one that is written among t
   expect(outcomes).toMatch(/^0+2+4+6+8$/);
 });
 
+test('a damaged checkpoint goes before a whole one', async () => {
+  const files = memoryFileSystem();
+  const checkpoints = new Checkpoints(files);
+  const parts = (step: number) => ({ 'model.safetensors': bytesOf(step) });
+  for (const step of [2, 4]) await checkpoints.save(step, parts(step));
+  await files.write('checkpoints/step-000004/model.safetensors', bytesOf(5));
+  const fails = {
+    'model.safetensors': (async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      yield new Uint8Array(8);
+      throw new Error('the disk is full');
+    })(),
+  };
+  await expect(checkpoints.save(6, fails)).rejects.toThrow('the disk is full');
+  expect(await checkpoints.steps()).toEqual([2]);
+});
+
+test('a checkpoint that cannot be removed is an error once the next is there', async () => {
+  const files = memoryFileSystem();
+  const rename = files.rename.bind(files);
+  const checkpoints = new Checkpoints(
+    Object.assign(files, {
+      rename: async (from: string, to: string) => {
+        if (from.endsWith('step-000002')) throw new Error('permission denied');
+        await rename(from, to);
+      },
+    }),
+  );
+  for (const step of [2, 4]) await checkpoints.save(step, { 'model.safetensors': bytesOf(step) });
+  await expect(checkpoints.save(6, { 'model.safetensors': bytesOf(6) })).rejects.toThrow('permission denied');
+  expect(await checkpoints.steps()).toEqual([2, 4, 6]);
+});
+
 test('a checkpoint of the same steps stays as it is', async () => {
   const files = memoryFileSystem();
   const checkpoints = new Checkpoints(files);
