@@ -1,4 +1,4 @@
-import { heard } from '../../gpu/index.ts';
+import { type Device, type GPUCommandEncoder, heard } from '../../gpu/index.ts';
 import { currentRecording, freeWhenCollected, memoryOf, Tensor, variable } from '../graph/index.ts';
 import { describe, StepError } from '../values/index.ts';
 import { step } from './step.ts';
@@ -31,11 +31,13 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   );
   if (misuse) throw misuse;
   // Now: while the step below is made, those that these came from may be called again.
-  const held = xs.map((x) => (x.storage.root.origin ? copied(x, x.storage.root.origin) : x));
+  const held = copying(device, (copy) => xs.map((x) => (x.storage.root.origin ? copy(x, x.storage.root.origin) : x)));
   const once = await step(device, {}, () => held, { name: 'evaluate' });
   try {
     const results = once({});
-    const kept = held.map((x, i) => (x.storage.root.kind === 'recorded' ? copied(results[i] as Tensor) : x));
+    const kept = copying(device, (copy) =>
+      held.map((x, i) => (x.storage.root.kind === 'recorded' ? copy(results[i] as Tensor) : x)),
+    );
     await device.allocated(kept.flatMap(({ storage }) => storage.root.memory?.buffer ?? []));
     return kept;
   } finally {
@@ -44,19 +46,22 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   }
 }
 
-/** A variable with what a result of a step holds now; of `origin`, for gradients, which do not flow through it. */
-function copied(x: Tensor, origin?: Tensor): Tensor {
-  const { device, shape, dtype, storage } = x;
-  const from = memoryOf(storage);
-  if (!from && x.size > 0) throw new StepError(`evaluate: the memory of this tensor ${storage.root.lost}`);
-  const y = variable(device, shape, undefined, dtype);
-  freeWhenCollected(y);
-  Object.assign(y.storage, { outcome: storage.root.outcome, origin });
-  const to = memoryOf(y.storage);
-  if (from && to) {
-    const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
-    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
-    device.gpu.queue.submit([encoder.finish()]);
-  }
-  return y;
+/** Makes variables with what results of steps hold now, all by one submit; of `origin`, for gradients, which do not flow through them. */
+function copying(device: Device, make: (copy: (x: Tensor, origin?: Tensor) => Tensor) => Tensor[]): Tensor[] {
+  let encoder: GPUCommandEncoder | undefined;
+  const made = make(({ shape, dtype, size, storage }, origin) => {
+    const from = memoryOf(storage);
+    if (!from && size > 0) throw new StepError(`evaluate: the memory of this tensor ${storage.root.lost}`);
+    const y = variable(device, shape, undefined, dtype);
+    freeWhenCollected(y);
+    Object.assign(y.storage, { outcome: storage.root.outcome, origin });
+    const to = memoryOf(y.storage);
+    if (from && to) {
+      encoder ??= device.gpu.createCommandEncoder({ label: 'evaluate' });
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
+    }
+    return y;
+  });
+  if (encoder) device.gpu.queue.submit([encoder.finish()]);
+  return made;
 }
