@@ -26,16 +26,16 @@ export class Storage {
   lost = 'was freed';
   data: Bits | undefined;
   /** How the call of a step in check mode went that wrote here. */
-  outcome: Outcome | undefined;
+  declare outcome?: Outcome | undefined;
   /** The storage of which this is a range: flat parameters and their gradients. */
-  parent: Storage | undefined;
+  declare parent?: Storage | undefined;
   offset = 0;
   /** The recorded tensor whose values a step has left here. */
-  origin: Tensor | undefined;
+  declare origin?: Tensor | undefined;
   /** The loop whose body made it: it has another value in every turn. */
   loop: Loop | undefined;
   /** What the last call of a step brought for this input, where that was a tensor. */
-  inputValue: Tensor | undefined;
+  declare inputValue?: Tensor | undefined;
 
   constructor(device: Device, bytes: number, kind: Storage['kind'], loop?: Loop) {
     this.device = device;
@@ -61,23 +61,24 @@ export class Storage {
  * a step, at every call of the step. So nothing needs to be freed.
  */
 export class Tensor {
-  readonly device: Device;
-  readonly shape: Shape;
+  // In this order: a browser's console shows the first fields of an object.
   readonly dtype: DType;
+  readonly shape: Shape;
+  readonly device: Device;
   /** @internal */
   readonly storage: Storage;
-  /** @internal How it was made, for gradients. */
-  node: GradientNode | undefined;
   /** @internal Whether it is a constant to gradients, whatever it was computed from. */
-  cut = false;
+  declare cut?: boolean;
+  /** @internal How it was made, for gradients. */
+  declare node?: GradientNode;
 
   /** @internal Use {@link tensor}, {@link variable} or an op. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {
-    this.device = storage.device;
-    this.storage = storage;
+    this.dtype = dtype;
     // A list that somebody changes afterwards must not change the tensor.
     this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
-    this.dtype = dtype;
+    this.device = storage.device;
+    this.storage = storage;
   }
 
   get size(): number {
@@ -88,12 +89,16 @@ export class Tensor {
     return `Tensor ${this.dtype} ${formatShape(this.shape)}`;
   }
 
+  /** @internal JSON has no values of a tensor either: those are on the GPU, and come by a promise. */
+  toJSON(): string {
+    return this[Symbol.toPrimitive]('');
+  }
+
   /** `x + 1`, `x > 0` and `+x` have no value that JavaScript could compute. Text has: `${x}`. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
     throw new StepError(
-      `${this}: operators of JavaScript do not compute with tensors; use ops, such as add(a, b), or ` +
-        'values of the host: (await read(x))[0]',
+      `${this}: JavaScript's operators and JSON do not reach its values; use ops, such as add(a, b), or await toArray(x)`,
     );
   }
 }

@@ -1,3 +1,5 @@
+import './inspect.ts';
+
 export { evaluate } from './evaluate.ts';
 export { type Jit, type JitOptions, jit } from './jit.ts';
 export { KeptSteps } from './kept-steps.ts';

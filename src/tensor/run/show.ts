@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
 import type { Tensor } from '../graph/index.ts';
-import { type DType, formatShape, type HostArray, isFloat, type Shape, size } from '../values/index.ts';
+import { type DType, type HostArray, isFloat, type Shape, size } from '../values/index.ts';
 import type { KeptReads } from './kept-reads.ts';
 import { release, uniformsOf } from './memory-layout.ts';
 import { earlier, rangesOf, readAll } from './read.ts';
@@ -66,10 +66,15 @@ function nested(values: HostArray | boolean[], shape: Shape, from: number, to: n
  */
 export async function toText(x: Tensor): Promise<string> {
   const [values] = await readAll([x]);
+  return textOf(x, values as HostArray);
+}
+
+/** What {@link toText} makes of the values that a tensor has. */
+export function textOf(x: Tensor, values: HostArray): string {
   const rows = x.size > SHOWN.all ? shortened(x.shape) : x.shape.map((n) => Array.from({ length: n }, (_, i) => i));
   const strides = x.shape.map((_, axis) => size(x.shape.slice(axis + 1)));
   const cell = (at: number): string => {
-    const value = (values as HostArray)[at] as number;
+    const value = values[at] as number;
     return x.dtype === 'bool' ? String(value === 1) : formatNumber(value, x.dtype);
   };
   const cells: string[] = [];
@@ -91,7 +96,7 @@ export async function toText(x: Tensor): Promise<string> {
     const gap = isLast ? ' ' : `${'\n'.repeat(x.shape.length - 1 - axis)}${' '.repeat(axis + 1)}`;
     return `[${parts.join(gap)}]`;
   };
-  return `Tensor ${x.dtype} ${formatShape(x.shape)}\n${draw(0, 0)}`;
+  return `${x}\n${draw(0, 0)}`;
 }
 
 /** Indices along each axis; -1 stands for those that are left out. */

@@ -100,3 +100,11 @@ describe('toText', () => {
     `);
   });
 });
+
+describe("a page's console, which shows the fields of an object", () => {
+  it('begins with dtype and shape of a tensor, and has four fields of it', () => {
+    const x = tensor(device.current, [1, 2]);
+    expect(Object.keys(x)).toEqual(['dtype', 'shape', 'device', 'storage']);
+    expect(`${x}`).toBe('Tensor f32 [2]');
+  });
+});
