@@ -11,7 +11,7 @@ export class Attention {
   readonly heads: number;
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
-    checkLayer('Attention', weights, { dim, heads });
+    checkLayer('Attention', weights, { dim, heads }, arguments[4]);
     this.qkv = new Linear(weights.in('qkv'), dim, 3 * dim, init);
     this.proj = new Linear(weights.in('proj'), dim, dim, init);
     this.heads = heads;
@@ -32,7 +32,7 @@ export class CrossAttention {
   readonly heads: number;
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
-    checkLayer('CrossAttention', weights, { dim, heads });
+    checkLayer('CrossAttention', weights, { dim, heads }, arguments[4]);
     this.q_proj = new Linear(weights.in('q_proj'), dim, dim, init);
     this.k_proj = new Linear(weights.in('k_proj'), dim, dim, init);
     this.v_proj = new Linear(weights.in('v_proj'), dim, dim, init);

@@ -41,7 +41,7 @@ export class BatchNorm {
   readonly momentum: number;
 
   constructor(weights: Weights, channels: number, options: BatchNormOptions = {}) {
-    checkLayer('BatchNorm', weights, { channels });
+    checkLayer('BatchNorm', weights, { channels }, arguments[3]);
     checkOptions('BatchNorm', options, ['eps', 'momentum']);
     const { eps = 1e-5, momentum = 0.1 } = options;
     checkEps('BatchNorm', eps);

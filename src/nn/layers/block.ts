@@ -26,7 +26,7 @@ export class Block {
 
   constructor(weights: Weights, options: BlockOptions = {} as BlockOptions) {
     const { dim, heads, hidden, eps, init, activation } = options;
-    checkLayer('Block', weights, { dim, heads, hidden });
+    checkLayer('Block', weights, { dim, heads, hidden }, arguments[2]);
     checkOptions('Block', options, ['dim', 'heads', 'hidden', 'eps', 'init', 'activation']);
     this.norm1 = new LayerNorm(weights.in('norm1'), dim, eps);
     this.attn = new Attention(weights.in('attn'), dim, heads, init);

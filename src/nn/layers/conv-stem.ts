@@ -43,7 +43,7 @@ export class ConvStem {
 
   constructor(weights: Weights, options: ConvStemOptions = {} as ConvStemOptions) {
     const { channels, patch, dim, eps = 1e-6 } = options;
-    checkLayer('ConvStem', weights, { channels, dim });
+    checkLayer('ConvStem', weights, { channels, dim }, arguments[2]);
     checkOptions('ConvStem', options, ['channels', 'patch', 'dim', 'eps']);
     if (!isStemPatch(patch)) {
       throw new ShapeError(

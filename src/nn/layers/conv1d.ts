@@ -29,7 +29,7 @@ export class Conv1d {
   readonly #options: Conv1dOptions;
 
   constructor(weights: Weights, inputs: number, outputs: number, settings: Conv1dSettings) {
-    checkLayer('Conv1d', weights, { inputs, outputs });
+    checkLayer('Conv1d', weights, { inputs, outputs }, arguments[4]);
     withInit('Conv1d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
     const { side, bias = true, init = heNormal, ...options } = settings;
     const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;

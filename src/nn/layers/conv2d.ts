@@ -37,7 +37,7 @@ export class Conv2d {
   readonly #options: Conv2dOptions;
 
   constructor(weights: Weights, inputs: number, outputs: number, settings: Conv2dSettings) {
-    checkLayer('Conv2d', weights, { inputs, outputs });
+    checkLayer('Conv2d', weights, { inputs, outputs }, arguments[4]);
     withInit('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
     const { side: _, bias = true, init = heNormal, ...options } = settings;
     const window = windowOf('Conv2d', settings);
@@ -86,7 +86,7 @@ export class ConvTranspose2d {
   readonly #options: ConvTranspose2dOptions;
 
   constructor(weights: Weights, inputs: number, outputs: number, settings: ConvTranspose2dSettings) {
-    checkLayer('ConvTranspose2d', weights, { inputs, outputs });
+    checkLayer('ConvTranspose2d', weights, { inputs, outputs }, arguments[4]);
     withInit('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation', 'groups']);
     const { side: _, bias = true, init = heNormal, ...options } = settings;
     const window = windowOf('ConvTranspose2d', settings);

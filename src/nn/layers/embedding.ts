@@ -23,7 +23,7 @@ export class Embedding {
   readonly weight: Tensor;
 
   constructor(weights: Weights, count: number, dim: number, options: EmbeddingOptions | Initializer = {}) {
-    checkLayer('Embedding', weights, { count, dim });
+    checkLayer('Embedding', weights, { count, dim }, arguments[4]);
     const { init = normal(1) } = withInit('Embedding', options);
     this.weight = weights.parameter('weight', [count, dim], init);
   }

@@ -11,7 +11,7 @@ export class LayerNorm {
   readonly eps: number;
 
   constructor(weights: Weights, dim: number, eps = 1e-5) {
-    checkLayer('LayerNorm', weights, { dim });
+    checkLayer('LayerNorm', weights, { dim }, arguments[3]);
     checkEps('LayerNorm', eps);
     this.weight = weights.parameter('weight', [dim], ones);
     this.bias = weights.parameter('bias', [dim], zeros);

@@ -25,7 +25,7 @@ export class Linear {
   readonly bias: Tensor | undefined;
 
   constructor(weights: Weights, inputs: number, outputs: number, options: LinearOptions | Initializer = {}) {
-    checkLayer('Linear', weights, { inputs, outputs });
+    checkLayer('Linear', weights, { inputs, outputs }, arguments[4]);
     const { bias = true, init = xavierUniform } = withInit<LinearOptions>('Linear', options, ['bias']);
     this.weight = weights.parameter('weight', [outputs, inputs], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;

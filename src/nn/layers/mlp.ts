@@ -20,7 +20,7 @@ export class Mlp {
     init: Initializer,
     activation: Activation = 'gelu',
   ) {
-    checkLayer('Mlp', weights, { inputs, hidden, outputs });
+    checkLayer('Mlp', weights, { inputs, hidden, outputs }, arguments[6]);
     this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
     this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
     this.activation = activation;
@@ -39,7 +39,7 @@ export class TokenMlp {
   readonly fc2: Linear;
 
   constructor(weights: Weights, inputs: number, hidden: number, outputs: number, init: Initializer) {
-    checkLayer('TokenMlp', weights, { inputs, hidden, outputs });
+    checkLayer('TokenMlp', weights, { inputs, hidden, outputs }, arguments[5]);
     this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
     this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
   }

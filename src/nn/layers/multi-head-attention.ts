@@ -76,7 +76,7 @@ export class MultiHeadAttention {
   readonly #rotary: Tensor | undefined;
 
   constructor(weights: Weights, dim: number, heads: number, options: MultiHeadAttentionOptions = {}) {
-    checkLayer('MultiHeadAttention', weights, { dim, heads });
+    checkLayer('MultiHeadAttention', weights, { dim, heads }, arguments[4]);
     checkOptions('MultiHeadAttention', options, ['bias', 'init', 'kvHeads', 'rotary']);
     const { bias = true, init = xavierUniform, kvHeads = heads, rotary } = options;
     if (!(Number.isInteger(heads) && heads > 0 && dim % heads === 0)) {

@@ -20,7 +20,7 @@ export class RMSNorm {
   readonly eps: number;
 
   constructor(weights: Weights, dim: number, eps: number = 2 ** -23) {
-    checkLayer('RMSNorm', weights, { dim });
+    checkLayer('RMSNorm', weights, { dim }, arguments[3]);
     checkEps('RMSNorm', eps);
     this.weight = weights.parameter('weight', [dim], ones);
     this.eps = eps;
@@ -51,7 +51,7 @@ export class GroupNorm {
   readonly eps: number;
 
   constructor(weights: Weights, groups: number, channels: number, eps = 1e-5) {
-    checkLayer('GroupNorm', weights, { groups, channels });
+    checkLayer('GroupNorm', weights, { groups, channels }, arguments[4]);
     checkEps('GroupNorm', eps);
     if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) {
       throw new ShapeError('GroupNorm', `${channels} channels do not divide into ${groups} groups`);

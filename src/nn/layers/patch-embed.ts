@@ -32,7 +32,7 @@ export class PatchEmbed {
     init: Initializer = xavierUniform,
   ) {
     const { channels, patch, dim, bias = true } = options;
-    checkLayer('PatchEmbed', weights, { channels, patch, dim });
+    checkLayer('PatchEmbed', weights, { channels, patch, dim }, arguments[3]);
     checkOptions('PatchEmbed', options, ['channels', 'patch', 'dim', 'bias']);
     this.proj = new PatchProjection(weights.in('proj'), [dim, channels, patch, patch], init, bias);
   }

@@ -78,8 +78,9 @@ abstract class RecurrentCell {
     hidden: number,
     gates: number,
     options: RecurrentCellOptions,
+    extra: unknown,
   ) {
-    checkLayer(op, weights, { inputs, hidden });
+    checkLayer(op, weights, { inputs, hidden }, extra);
     checkOptions(op, options, ['bias']);
     const { bias = true } = options;
     const init = uniform(1 / Math.sqrt(hidden));
@@ -116,7 +117,7 @@ abstract class RecurrentCell {
  */
 export class GRUCell extends RecurrentCell {
   constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentCellOptions = {}) {
-    super('GRUCell', weights, inputs, hidden, 3, options);
+    super('GRUCell', weights, inputs, hidden, 3, options, arguments[4]);
   }
 
   /** `x` `[B, inputs]` and the state `[B, H]`, zeros by default → the next state. @throws ShapeError when they do not fit. */
@@ -136,7 +137,7 @@ export class GRUCell extends RecurrentCell {
  */
 export class LSTMCell extends RecurrentCell {
   constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentCellOptions = {}) {
-    super('LSTMCell', weights, inputs, hidden, 4, options);
+    super('LSTMCell', weights, inputs, hidden, 4, options, arguments[4]);
   }
 
   /** `x` `[B, inputs]` and the state `[h, c]`, zeros by default → the next one. @throws ShapeError when they do not fit. */

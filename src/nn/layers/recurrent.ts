@@ -34,9 +34,16 @@ abstract class Recurrent {
   /** Of what each layer but the last gives to the next. */
   readonly #drops: readonly Dropout[];
 
-  constructor(weights: Weights, inputs: number, hidden: number, gates: number, options: RecurrentOptions) {
+  constructor(
+    weights: Weights,
+    inputs: number,
+    hidden: number,
+    gates: number,
+    options: RecurrentOptions,
+    extra: unknown,
+  ) {
     const op = gates === 3 ? 'GRU' : 'LSTM';
-    checkLayer(op, weights, { inputs, hidden });
+    checkLayer(op, weights, { inputs, hidden }, extra);
     checkOptions(op, options, ['layers', 'bias', 'batchFirst', 'bidirectional', 'dropout', 'stream']);
     const { layers = 1, bias = true, batchFirst = false, bidirectional = false, dropout = 0, stream } = options;
     if (!(Number.isInteger(layers) && layers > 0)) {
@@ -122,7 +129,7 @@ abstract class Recurrent {
  */
 export class GRU extends Recurrent {
   constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentOptions = {}) {
-    super(weights, inputs, hidden, 3, options);
+    super(weights, inputs, hidden, 3, options, arguments[4]);
   }
 
   /**
@@ -165,7 +172,7 @@ export class GRU extends Recurrent {
  */
 export class LSTM extends Recurrent {
   constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentOptions = {}) {
-    super(weights, inputs, hidden, 4, options);
+    super(weights, inputs, hidden, 4, options, arguments[4]);
   }
 
   /**

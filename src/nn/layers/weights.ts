@@ -27,11 +27,16 @@ export interface Weights {
 }
 
 /**
- * What every layer asks of its first arguments.
+ * What every layer asks of its arguments; `extra` is the first behind those that it has.
  *
- * @throws ArgumentError unless weights come from somewhere, and sizes are whole numbers.
+ * @throws ArgumentError unless weights come from somewhere, sizes are whole numbers, and nothing is left over.
  */
-export function checkLayer(layer: string, weights: unknown, sizes: Readonly<Record<string, unknown>>): void {
+export function checkLayer(
+  layer: string,
+  weights: unknown,
+  sizes: Readonly<Record<string, unknown>>,
+  extra?: unknown,
+): void {
   if (typeof (weights as Partial<Weights> | undefined)?.parameter !== 'function') {
     throw new ArgumentError(
       `${layer}: its weights come first, as newWeights(device, 1) gives them; got ${describe(weights)}`,
@@ -41,6 +46,10 @@ export function checkLayer(layer: string, weights: unknown, sizes: Readonly<Reco
     if (Number.isInteger(size) && (size as number) >= 0) continue;
     throw new ArgumentError(`${layer}: ${name} must be a whole number, 0 or more; it is ${describe(size)}`);
   }
+  if (extra === undefined) return;
+  throw new ArgumentError(
+    `${layer}: ${describe(extra)} is an argument too many; options come by name: { bias: false }`,
+  );
 }
 
 /** Values of a weight that are made of tensors in a file. */

@@ -126,11 +126,15 @@ export function defaultType(values: unknown): DType {
   return types[Object.prototype.toString.call(first).slice(8, -1)] ?? 'f32';
 }
 
-/** Frees the memory of a variable before its device is disposed. Steps that use it must be gone. */
+/**
+ * Frees the memory of a variable before its device is disposed. Steps that use it must be gone. What has no memory of its own stays as
+ * it is: constants, what ops return, and results of steps, whose memory their next call writes.
+ */
 export function free(target: Tensor): void {
   const root = target.storage.root;
   if (root.kind !== 'variable' || !root.memory) return;
-  collected.unregister(root);
+  // What evaluate() copied from a step has its own memory.
+  if (!collected.unregister(root) && root.origin) return;
   target.device.destroyBuffer(root.memory.buffer);
   root.memory = undefined;
 }

@@ -1,4 +1,5 @@
 import { describe, formatShape, ShapeError, StepError, sameShape } from '../values/index.ts';
+import { checkOptions } from './options.ts';
 import { currentRecording, Recording, record, watchLaunches } from './record.ts';
 import { recur, type Turn } from './recurrence.ts';
 import { Tensor } from './tensor.ts';
@@ -36,7 +37,7 @@ export interface ScanOptions {
  * console.log(await read(last), await read(sums)); // [6], [1, 3, 6]
  * ```
  *
- * @throws ShapeError when xs differ in their first axis. StepError when the carry changes its shape or dtype, the body writes variables
+ * @throws ShapeError when xs differ in their first axis, or for an option that there is not. StepError when the carry changes its shape or dtype, the body writes variables
  * or reads values, or one of its tensors is used outside of it.
  */
 export function scan<
@@ -49,6 +50,7 @@ export function scan<
   xs: X,
   options: ScanOptions = {},
 ): [carry: Like<C>, ys: Like<Y>] {
+  checkOptions('scan', options, ['reverse']);
   const { reverse = false } = options;
   const first = listOf('carry', carry);
   const inputs = listOf('xs', xs);

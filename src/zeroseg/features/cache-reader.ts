@@ -150,7 +150,10 @@ export class CacheReader {
   }
 
   async close(): Promise<void> {
-    await this.#options.close?.();
-    for (const { shards } of this.#parts) await shards.close();
+    try {
+      await this.#options.close?.();
+    } finally {
+      for (const { shards } of this.#parts) await shards.close();
+    }
   }
 }

@@ -234,7 +234,10 @@ export class ShardReader {
   async close(): Promise<void> {
     const all = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(all.map(async (shard) => (await shard).file.close()));
+    // Of one that could not be opened, whoever wanted to read it was told.
+    const files = (await Promise.allSettled(all)).flatMap((shard) => ('value' in shard ? [shard.value.file] : []));
+    const closed = await Promise.allSettled(files.map((file) => file.close()));
+    for (const one of closed) if ('reason' in one) throw one.reason;
   }
 
   #mismatch(shard: number, row: number, { path }: ShardRow, what: string): CacheError {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { photoFolder } from '../../../cli/src/features/photo-folder.ts';
 import { hashFiles } from '../../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
@@ -33,8 +33,15 @@ const key: CacheKey = {
 
 const openCache = (folder: string, key: CacheKey, options?: CacheOptions): Promise<CacheWriter> =>
   openFiles(nodeFileSystem(folder), key, options);
-const readCache = (folder: string, key?: Partial<CacheKey>): Promise<CacheReader> =>
-  readFiles(nodeFileSystem(folder), key);
+const readers: CacheReader[] = [];
+const readCache = async (folder: string, key?: Partial<CacheKey>): Promise<CacheReader> => {
+  const reader = await readFiles(nodeFileSystem(folder), key);
+  readers.push(reader);
+  return reader;
+};
+afterEach(async () => {
+  for (const reader of readers.splice(0)) await reader.close();
+});
 const filesOf = (folder: string, paths: readonly string[]) => photoFolder(folder, paths).photos;
 const stampPhoto = (folder: string, path: string) => readStamped(filesOf(folder, [path])[0]!);
 

@@ -14,7 +14,7 @@ import { Conv1d } from '../../../src/nn/layers/conv1d.ts';
 import { Conv2d, ConvTranspose2d } from '../../../src/nn/layers/conv2d.ts';
 import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { Embedding } from '../../../src/nn/layers/embedding.ts';
-import { ones } from '../../../src/nn/layers/init.ts';
+import { ones, zeros } from '../../../src/nn/layers/init.ts';
 import { KeyValueCache } from '../../../src/nn/layers/key-value-cache.ts';
 import { LayerNorm } from '../../../src/nn/layers/layer-norm.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
@@ -451,6 +451,38 @@ it('layers refuse options that they do not have, and numbers in the place of opt
     const sizes = [BatchNorm, LayerNorm, RMSNorm].includes(Layer as typeof RMSNorm) ? [4] : [4, 4];
     const make = () => new (Layer as new (...given: unknown[]) => object)(weights(), ...sizes, ...last);
     expect(make).toThrow(message);
+  }
+});
+
+it('layers refuse an argument too many, which would change nothing', () => {
+  const all: [Layer: unknown, ...given: unknown[]][] = [
+    [Attention, 8, 2, zeros],
+    [BatchNorm, 4, {}],
+    [Block, { dim: 8, heads: 2, hidden: 8 }],
+    [Conv1d, 4, 4, { side: 3 }],
+    [Conv2d, 4, 4, { side: 3 }],
+    [ConvStem, { channels: 3, patch: 4, dim: 8 }],
+    [ConvTranspose2d, 4, 4, { side: 3 }],
+    [CrossAttention, 8, 2, zeros],
+    [Embedding, 4, 4, zeros],
+    [GroupNorm, 2, 4, 1e-5],
+    [GRU, 4, 4, {}],
+    [GRUCell, 4, 4, {}],
+    [LayerNorm, 4, 1e-5],
+    [Linear, 4, 4, zeros],
+    [LSTM, 4, 4, {}],
+    [LSTMCell, 4, 4, {}],
+    [Mlp, 4, 4, 4, zeros, 'gelu'],
+    [MultiHeadAttention, 8, 2, {}],
+    [PatchEmbed, { channels: 3, patch: 4, dim: 8 }, zeros],
+    [RMSNorm, 4, 1e-5],
+    [TokenMlp, 4, 4, 4, zeros],
+  ];
+  for (const [Layer, ...given] of all) {
+    const { name } = Layer as { name: string };
+    expect(() => new (Layer as new (...given: unknown[]) => object)(weights(), ...given, false), name).toThrow(
+      `${name}: false is an argument too many; options come by name: { bias: false }`,
+    );
   }
 });
 

@@ -235,6 +235,9 @@ describe('errors', () => {
     expect(() => scan((s) => [s, 1 as never], zero, x)).toThrow(
       'scan: the y that the body returned must be a tensor or a list of tensors; got the number 1',
     );
+    expect(() => scan(total, zero, x, { reversed: true } as never)).toThrow(
+      "scan: options come by name: { reverse }; there is no 'reversed'",
+    );
     expect(() => scan(total, zero, [x, f32([1])] as never)).toThrow(
       'scan: xs must have one first axis, along which it runs; got xs0 [2], xs1 [1]',
     );

@@ -4,9 +4,10 @@ import { kernel } from '../../../src/gpu/kernel.ts';
 import { div } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
-import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { evaluate } from '../../../src/tensor/run/evaluate.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -276,6 +277,17 @@ describe('steps', () => {
         expect(await message(read(t))).toBe(`StepError: read: the memory of this tensor ${STALE}`);
       several.dispose();
       expect(await message(read(b))).toBe('StepError: read: the memory of this tensor was freed');
+    });
+
+    it('is not freed by its caller, as its memory is that of the step; what evaluate kept of it is', async () => {
+      using twice = await step(device.current, { x: [2] }, ({ x }) => [add(x, x), x]);
+      const [y, x] = twice({ x: [1, 2] });
+      const kept = await evaluate(y as Tensor);
+      for (const t of [y, x, kept]) free(t as Tensor);
+      expect(await read(y as Tensor)).toEqual(new Float32Array([2, 4]));
+      expect(await message(read(kept))).toBe('StepError: read: the memory of this tensor was freed');
+      const [next] = twice({ x: [3, 4] });
+      expect(await read(next as Tensor)).toEqual(new Float32Array([6, 8]));
     });
 
     it('is checked in check mode, and is an error after the next call', async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openCache, readCache } from '../../../src/zeroseg/features/cache.ts';
 import type { CacheKey } from '../../../src/zeroseg/features/cache-key.ts';
 import type { CacheReader, ReadOptions } from '../../../src/zeroseg/features/cache-reader.ts';
@@ -41,6 +41,23 @@ async function squaresOf(cache: CacheReader): Promise<Image[]> {
   for (let i = 0; i < cache.length; i++) squares.push(await cache.image(i));
   return squares;
 }
+
+test('a cache closes its files, whatever fails in closing what goes with it', async () => {
+  const { files } = await made(undefined);
+  let open = 0;
+  const plainly = files.open.bind(files);
+  vi.spyOn(files, 'open').mockImplementation(async (name) => {
+    const file = await plainly(name);
+    open++;
+    return { size: file.size, readRange: (start, end) => file.readRange(start, end), close: async () => void open-- };
+  });
+  const close = () => Promise.reject(new Error('threads'));
+  const cache = await readCache(files, {}, { close });
+  for (const i of [0, 3, 6]) await cache.features(i);
+  expect(open).toBe(3);
+  await expect(cache.close()).rejects.toThrow('threads');
+  expect(open).toBe(0);
+});
 
 test('squares are the same whatever they are kept as, where nothing is lost', async () => {
   const expected = Array.from({ length: 7 }, (_, i) => studentImage(photo(i), 4));
