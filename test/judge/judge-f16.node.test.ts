@@ -13,6 +13,7 @@ const roundings: Readonly<Record<string, Partial<OpCases['tolerance']>>> = {
   attention: { value: 4, gradient: 6 },
   // By ops, one after the other.
   batchNormEval: { value: 3 },
+  glu: { value: 2 },
 };
 
 /** Ops that are left out, with the reason. */

@@ -4,7 +4,14 @@ import * as ops from '../support/all-ops.ts';
 import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, maximaTable, moveTable } from '../support/edge-moves.ts';
-import { binaryTrials, maskTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
+import {
+  binaryTrials,
+  gluTrials,
+  lerpTrials,
+  maskTrials,
+  unaryTrials,
+  whereTrials,
+} from '../support/edge-pointwise.ts';
 import { linearOfGpu, productTrials } from '../support/edge-products.ts';
 import { onCpu, onGpu, rowTrials } from '../support/edge-rows.ts';
 import { faults, type Kind, kinds, type Trial } from '../support/edges.ts';
@@ -19,6 +26,8 @@ const table: Table = {
   ...binaryTrials,
   ...maskTrials,
   where: whereTrials,
+  lerp: lerpTrials,
+  glu: gluTrials,
   ...Object.fromEntries(Object.entries(rowTrials).map(([name, trials]) => [name, (kind: Kind) => trials(kind, onCpu)])),
   ...lossTrials,
   ...moveTable,

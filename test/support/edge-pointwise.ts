@@ -83,13 +83,23 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
     { op: (x) => ops.clamp(x, Number.NEGATIVE_INFINITY, 0), ...clamped(Number.NEGATIVE_INFINITY, 0) },
     { op: (x) => ops.clamp(x, 1, -1), ...clamped(1, -1) },
   ],
+  celu: [
+    { op: (x) => ops.celu(x), ...elu(1) },
+    {
+      op: (x) => ops.celu(x, 0.5),
+      f: (x) => (x > 0 ? x : 0.5 * Math.expm1(2 * x)),
+      back: (x, dy) => (x > 0 ? dy : dy * Math.exp(2 * x)),
+    },
+  ],
   ceil: [{ op: ops.ceil, f: Math.ceil }],
+  cosh: [{ op: ops.cosh, f: Math.cosh, back: (x, dy) => dy * Math.sinh(x) }],
   cos: [{ op: ops.cos, f: Math.cos, back: (x, dy) => -dy * Math.sin(x) }],
   elu: [
     { op: (x) => ops.elu(x), ...elu(1) },
     { op: (x) => ops.elu(x, 0.5), ...elu(0.5) },
   ],
   expm1: [{ op: ops.expm1, f: Math.expm1, back: (x, dy) => dy * Math.exp(x) }],
+  exp2: [{ op: ops.exp2, f: (x) => 2 ** x, back: (x, dy) => dy * 2 ** x * Math.LN2 }],
   floor: [{ op: ops.floor, f: Math.floor }],
   hardswish: [
     {
@@ -98,10 +108,19 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
       back: (x, dy) => (x < -3 ? 0 : x <= 3 ? dy * (x / 3 + 0.5) : dy),
     },
   ],
+  hardsigmoid: [
+    {
+      op: ops.hardsigmoid,
+      f: (x) => Math.min(Math.max(x / 6 + 0.5, 0), 1),
+      back: (x, dy) => (Math.abs(x) < 3 ? dy / 6 : 0),
+    },
+  ],
   leakyRelu: [
     { op: (x) => ops.leakyRelu(x), f: (x) => (x > 0 ? x : 0.01 * x), back: (x, dy) => (x > 0 ? dy : 0.01 * dy) },
     { op: (x) => ops.leakyRelu(x, 0.3), f: (x) => (x > 0 ? x : 0.3 * x), back: (x, dy) => (x > 0 ? dy : 0.3 * dy) },
   ],
+  log2: [{ op: ops.log2, f: Math.log2, back: (x, dy) => dy / x / Math.LN2 }],
+  log10: [{ op: ops.log10, f: Math.log10, back: (x, dy) => dy / x / Math.LN10 }],
   log1p: [{ op: ops.log1p, f: Math.log1p, back: (x, dy) => dy / (1 + x) }],
   mish: [
     {
@@ -115,12 +134,28 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
   reciprocal: [{ op: ops.reciprocal, f: (x) => 1 / x, back: (x, dy) => -(dy / x) / x }],
   round: [{ op: ops.round, f: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)) }],
   rsqrt: [{ op: ops.rsqrt, f: (x) => 1 / Math.sqrt(x), back: (x, dy) => -0.5 * dy * (1 / Math.sqrt(x) / x) }],
+  selu: [
+    {
+      op: ops.selu,
+      f: (x) => (x > 0 ? 1.0507009873554805 * x : 1.7580993408473766 * Math.expm1(x)),
+      back: (x, dy) => dy * (x > 0 ? 1.0507009873554805 : 1.7580993408473766 * Math.exp(x)),
+    },
+  ],
   silu: [
     {
       op: ops.silu,
       ...gelu(sigmoid, (x) => sigmoid(x) * sigmoid(-x)),
     },
   ],
+  sinh: [{ op: ops.sinh, f: Math.sinh, back: (x, dy) => dy * Math.cosh(x) }],
+  softsign: [
+    {
+      op: ops.softsign,
+      f: (x) => x / (1 + Math.abs(x)),
+      back: (x, dy) => (Number.isFinite(x) ? dy / (1 + Math.abs(x)) ** 2 : none),
+    },
+  ],
+  trunc: [{ op: ops.trunc, f: Math.trunc }],
   sin: [{ op: ops.sin, f: Math.sin, back: (x, dy) => dy * Math.cos(x) }],
   softplus: [
     {
@@ -227,6 +262,19 @@ const binary: Readonly<Record<string, Binary>> = {
     f: remainder,
     da: () => 1,
     db: (a, b) => -Math.round((a - remainder(a, b)) / b),
+  },
+  prelu: {
+    op: ops.prelu as Binary['op'],
+    f: (a, b) => (a > 0 ? a : b * a),
+    da: (a, b) => (a > 0 ? 1 : b),
+    db: (a) => (a > 0 ? 0 : a),
+  },
+  hypot: { op: ops.hypot, f: Math.hypot, da: (a, b) => a / Math.hypot(a, b), db: (a, b) => b / Math.hypot(a, b) },
+  logaddexp: {
+    op: ops.logaddexp,
+    f: (a, b) => (a === b ? a + Math.LN2 : Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)))),
+    da: (a, b) => sigmoid(a - b),
+    db: (a, b) => sigmoid(b - a),
   },
   floorDivide: { op: ops.floorDivide, f: floorDivided, da: () => 0, db: () => 0 },
 };
@@ -336,6 +384,49 @@ export const binaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = O
     },
   ]),
 );
+
+/** Between a and b, from the nearer end. */
+const between = (a: number, b: number, c: number) => (Math.abs(c) < 0.5 ? a + c * (b - a) : b - (b - a) * (1 - c));
+
+export function lerpTrials(kind: Kind): Trial[] {
+  const inputs = [0, 4, 7].map((from) => ({ shape: [count], data: spread(kind, from) }));
+  // Beside numbers whose differences and products overflow in float, too, only where they do in the reference.
+  const plain = inputs.map((x) => ({
+    ...x,
+    data: x.data.map((v) => (Math.abs(v) < 100 || !Number.isFinite(v) ? v : 7)),
+  }));
+  return [
+    {
+      what: 'lerp',
+      inputs: plain,
+      op: withGradients((a, b, c) => ops.lerp(a as Tensor, b as Tensor, c as Tensor), [0, 1, 2]),
+      want: (...xs) => {
+        const each = (f: (a: number, b: number, c: number) => number) =>
+          Array.from(xs[0] as Values, (a, i) => f(a, xs[1]?.[i] as number, xs[2]?.[i] as number));
+        return [each(between), each((_a, _b, c) => 1 - c), each((_a, _b, c) => c), each((a, b) => b - a)];
+      },
+    },
+  ];
+}
+
+export function gluTrials(kind: Kind): Trial[] {
+  const half = (count - 1) / 2;
+  return [
+    {
+      what: 'glu',
+      inputs: [{ shape: [2 * half], data: spread(kind).slice(0, 2 * half) }],
+      op: withGradients((x) => ops.glu(x as Tensor), [0]),
+      want: (x) => {
+        const [a, b] = [Array.from(x as Values).slice(0, half), Array.from(x as Values).slice(half)];
+        const gates = b.map(sigmoid);
+        return [
+          a.map((v, i) => v * (gates[i] as number)),
+          [...gates, ...a.map((v, i) => v * ((gates[i] as number) * (1 - (gates[i] as number))))],
+        ];
+      },
+    },
+  ];
+}
 
 export function whereTrials(kind: Kind): Trial[] {
   const chosen = (c: Values, i: number) => c[i] !== 0;

@@ -1,20 +1,29 @@
 import { notNumbers } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkNumber } from '../axis/index.ts';
+import { normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
+import { checkNumber, checkTensors } from '../axis/index.ts';
 import { greater } from '../comparison/index.ts';
 import {
   abs,
   add,
+  applyBinary,
   applyUnary,
+  type Binary,
+  byKernel,
+  div,
+  exp,
   makeUnary,
   mul,
+  type Operand,
   secondOfGated,
   sigmoid,
   sigmoidPiece,
+  sign,
   sub,
   tanh,
   where,
 } from '../elementwise/index.ts';
+import { split } from '../layout/index.ts';
 import { expm1Piece, log1pPiece } from './exponentials.ts';
 
 /**
@@ -40,6 +49,66 @@ export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
 export function elu(x: Tensor, alpha = 1): Tensor {
   checkNumber('elu', 'alpha', alpha);
   return applyUnary(eluKernels, x, alpha);
+}
+
+/**
+ * SELU (https://arxiv.org/abs/1706.02515): `1.0507 x` where it is above 0, else `1.0507 · 1.6733 (e^x - 1)`, which keeps mean 0 and variance 1. The
+ * gradient is `1.0507 dy`, or `dy · 1.7581 e^x`.
+ */
+export function selu(x: Tensor): Tensor {
+  return applyUnary(seluKernels, x);
+}
+
+/**
+ * CELU (https://arxiv.org/abs/1704.07483): `x` where it is above 0, else `alpha · (e^(x / alpha) - 1)`. The gradient is `dy`, or `dy · e^(x / alpha)`.
+ *
+ * @throws ShapeError when alpha is 0.
+ */
+export function celu(x: Tensor, alpha = 1): Tensor {
+  checkNumber('celu', 'alpha', alpha);
+  if (alpha === 0) throw new ShapeError('celu', 'alpha must not be 0', { x: x.shape });
+  return applyUnary(celuKernels, x, alpha);
+}
+
+/**
+ * PReLU (https://arxiv.org/abs/1502.01852): `x` where it is above 0, else `weight · x`, with a weight that is learnt: `[C]`, one for each channel
+ * (the last axis; of channels first `[C, 1, 1]`), or `[1]`. They broadcast as in {@link add}. Gradients `dy` or `dy · weight`, and 0 or `dy · x`.
+ *
+ * ```ts
+ * await read(prelu(tensor(device, [[-1, -2], [3, 4]]), tensor(device, [0.5, 0.25]))); // [-0.5, -0.5, 3, 4]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not fit.
+ */
+export function prelu(x: Tensor, weight: Operand): Tensor {
+  return applyBinary(preluOfTwo, x, weight);
+}
+
+/**
+ * Gated linear unit (https://arxiv.org/abs/1612.08083): `a · sigmoid(b)` of the two halves of an axis, `[…, 2C]` → `[…, C]`.
+ *
+ * ```ts
+ * await read(glu(tensor(device, [3, 4, 0, 1000]))); // [1.5, 4]
+ * ```
+ *
+ * @throws ShapeError when the axis has no halves.
+ */
+export function glu(x: Tensor, axis = -1): Tensor {
+  checkTensors('glu', { x }, '');
+  const half = (x.shape[normalizeAxis('glu', axis, x.shape)] as number) / 2;
+  if (half % 1 !== 0) throw new ShapeError('glu', `axis ${axis} must have two halves`, { x: x.shape });
+  const [a, b] = split(x, axis, [half, half]) as [Tensor, Tensor];
+  return mul(a, sigmoid(b));
+}
+
+/** `x / (1 + |x|)`. The gradient is `dy / (1 + |x|)²`. At ±∞ both are NaN, as in PyTorch. */
+export function softsign(x: Tensor): Tensor {
+  return applyUnary(softsignKernels, x);
+}
+
+/** Hard sigmoid (https://arxiv.org/abs/1905.02244): `clamp(x / 6 + 1/2, 0, 1)`. The gradient is `dy / 6` between -3 and 3, and 0 elsewhere. */
+export function hardsigmoid(x: Tensor): Tensor {
+  return applyUnary(hardsigmoidKernels, x);
 }
 
 /**
@@ -83,6 +152,46 @@ const eluKernels = /*#__PURE__*/ makeUnary('elu', {
   gradient: 'select(select(dy * params.p * exp(clamp(x, -104.0, 0.0)), dy, x > 0.0), x, isNan(x))',
   second: (x, y, alpha) => where(greater(x, 0), 0, add(y, alpha)),
   use: [expm1Piece],
+});
+const seluKernels = /*#__PURE__*/ makeUnary('selu', {
+  forward: 'select(select(1.75809934 * expm1Of(min(x, 0.0)), 1.05070099 * x, x > 0.0), x, isNan(x))',
+  gradient: 'select(select(dy * 1.75809934 * exp(clamp(x, -104.0, 0.0)), dy * 1.05070099, x > 0.0), x, isNan(x))',
+  second: (x, y) => where(greater(x, 0), 0, add(y, 1.7580993408473766)),
+  use: [expm1Piece],
+});
+const celuKernels = /*#__PURE__*/ makeUnary('celu', {
+  forward: 'select(select(params.p * expm1Of(min(x, 0.0) / params.p), x, x > 0.0), x, isNan(x))',
+  gradient: 'select(select(dy * exp(max(min(x, 0.0) / params.p, -104.0)), dy, x > 0.0), x, isNan(x))',
+  second: (x, _, alpha) => where(greater(x, 0), 0, div(exp(div(x, alpha)), alpha)),
+  use: [expm1Piece],
+});
+const isAbove = 'a > 0.0 && !isNan(a)';
+const preluOfTwo: Binary = {
+  name: 'prelu',
+  forward: `select(a * b, a, ${isAbove})`,
+  da: /*#__PURE__*/ byKernel(
+    { name: 'prelu-backward-a', expression: `select(dy * b, dy, ${isAbove})`, use: [notNumbers] },
+    { b: (a) => where(greater(a, 0), 0, 1) },
+  ),
+  db: /*#__PURE__*/ byKernel(
+    { name: 'prelu-backward-b', expression: `select(dy * a, 0.0, ${isAbove})`, use: [notNumbers] },
+    { a: (a) => where(greater(a, 0), 0, 1) },
+  ),
+  use: [notNumbers],
+};
+const softsignKernels = /*#__PURE__*/ makeUnary('softsign', {
+  forward: 'x / (1.0 + abs(x))',
+  gradient: 'select(nanFrom(x), dy / (1.0 + abs(x)) / (1.0 + abs(x)), isFinite(x))',
+  second: (x) => {
+    const d = add(abs(x), 1);
+    return div(mul(sign(x), -2), mul(mul(d, d), d));
+  },
+  use: [notNumbers],
+});
+const hardsigmoidKernels = /*#__PURE__*/ makeUnary('hardsigmoid', {
+  forward: 'select(clamp(x / 6.0 + 0.5, 0.0, 1.0), x, isNan(x))',
+  gradient: 'select(0.0, dy / 6.0, abs(x) < 3.0 && !isNan(x))',
+  use: [notNumbers],
 });
 const hardswishKernels = /*#__PURE__*/ makeUnary('hardswish', {
   forward: 'x * (clamp(x + 3.0, 0.0, 6.0) / 6.0)',

@@ -1,5 +1,19 @@
-export { elu, hardswish, leakyRelu, mish, silu, softplus } from './activations.ts';
-export { expm1, log1p, log1pPiece } from './exponentials.ts';
-export { pow, reciprocal, rsqrt } from './powers.ts';
-export { ceil, floor, floorDivide, remainder, round } from './rounding.ts';
+export {
+  celu,
+  elu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  prelu,
+  selu,
+  silu,
+  softplus,
+  softsign,
+} from './activations.ts';
+export { cosh, expm1, log1p, log1pPiece, log2, log10, logaddexp, sinh } from './exponentials.ts';
+export { lerp } from './lerp.ts';
+export { exp2, hypot, pow, reciprocal, rsqrt } from './powers.ts';
+export { ceil, floor, floorDivide, remainder, round, trunc } from './rounding.ts';
 export { cos, sin, tan } from './trigonometry.ts';

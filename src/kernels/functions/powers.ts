@@ -31,6 +31,25 @@ export function pow(a: Operand, b: Operand): Tensor {
   return applyBinary(power, a, b);
 }
 
+/** `2^x`, exact where `x` is whole. The gradient is `dy · y · ln 2`. */
+export function exp2(x: Tensor): Tensor {
+  return applyUnary(exp2Kernels, x);
+}
+
+/**
+ * Length of the hypotenuse, `√(a² + b²)`, without overflow on the way; broadcasting as {@link add}, one of the two may be a number. ∞ where one of
+ * them is infinite, even beside NaN, as in NumPy. Gradients `dy · a / y` and `dy · b / y`; NaN where both are 0, as in PyTorch.
+ *
+ * ```ts
+ * await read(hypot(tensor(device, [3, 3e30]), tensor(device, [4, 4e30]))); // [5, 5e30]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not fit.
+ */
+export function hypot(a: Operand, b: Operand): Tensor {
+  return applyBinary(hypotenuse, a, b);
+}
+
 /** `1 / √x`: ∞ of 0, NaN of negative numbers. The gradient is `-dy · y / 2x`. */
 export function rsqrt(x: Tensor): Tensor {
   return applyUnary(rsqrtKernels, x);
@@ -144,6 +163,64 @@ const power: Binary = {
     },
   ),
   use: [powPiece],
+};
+const exp2Kernels = /*#__PURE__*/ makeUnary('exp2', {
+  forward: 'powOf(2.0, x)',
+  gradient: 'dy * y * 0.69314718',
+  second: (_, y) => mul(y, Math.LN2 ** 2),
+  use: [powPiece],
+});
+
+/** Squares neither overflow nor vanish: both numbers are scaled by a power of 2. */
+const hypotPiece: Piece = {
+  name: 'hypotOf',
+  needs: [notNumbers],
+  wgsl: `
+// The factor, and its reciprocal.
+fn hypotScale(a: f32, b: f32) -> vec2f {
+  let top = max(abs(a), abs(b));
+  let small = select(vec2f(1.0), vec2f(18446744073709551616.0, 5.421010862427522e-20), top < 2.168404344971009e-19);
+  return select(small, vec2f(1.3552527156068805e-20, 73786976294838206464.0), top > 4611686018427387904.0);
+}
+fn hypotOf(a: f32, b: f32) -> f32 {
+  let s = hypotScale(a, b);
+  let u = a * s.x;
+  let v = b * s.x;
+  let y = sqrt(u * u + v * v) * s.y;
+  let infinite = select(abs(b), abs(a), bitcast<u32>(abs(a)) == 0x7f800000u);
+  return select(y, infinite, bitcast<u32>(infinite) == 0x7f800000u);
+}
+// a / hypot(a, b).
+fn hypotPart(a: f32, b: f32) -> f32 {
+  let s = hypotScale(a, b).x;
+  let u = a * s;
+  let v = b * s;
+  return u / sqrt(u * u + v * v);
+}`,
+};
+
+/** How `a / √(a² + b²)` changes with a, and with b. */
+function withItself(a: Operand, b: Operand): Tensor {
+  const y = hypot(a, b);
+  const part = div(b, y);
+  return div(mul(part, part), y);
+}
+function withOther(a: Operand, b: Operand): Tensor {
+  const y = hypot(a, b);
+  return mul(div(div(a, y), y), mul(div(b, y), -1));
+}
+const hypotenuse: Binary = {
+  name: 'hypot',
+  forward: 'hypotOf(a, b)',
+  da: /*#__PURE__*/ byKernel(
+    { name: 'hypot-backward-a', expression: 'dy * hypotPart(a, b)', use: [hypotPiece] },
+    { a: withItself, b: withOther },
+  ),
+  db: /*#__PURE__*/ byKernel(
+    { name: 'hypot-backward-b', expression: 'dy * hypotPart(b, a)', use: [hypotPiece] },
+    { a: withOther, b: (a, b) => withItself(b, a) },
+  ),
+  use: [hypotPiece],
 };
 const rsqrtKernels = /*#__PURE__*/ makeUnary('rsqrt', {
   forward: '1.0 / sqrt(x)',

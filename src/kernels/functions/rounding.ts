@@ -20,6 +20,11 @@ export function ceil(x: Tensor): Tensor {
   return stopGradient(applyUnary(ceilKernels, x));
 }
 
+/** `x` without what is behind the point: the next whole number towards 0; i32 and u32 stay as they are. No gradient flows. */
+export function trunc(x: Tensor): Tensor {
+  return stopGradient(applyUnary(truncKernels, x));
+}
+
 /**
  * The nearest whole number, of two the even one, as in NumPy and PyTorch. No gradient flows; {@link straightThrough} makes one.
  *
@@ -97,6 +102,7 @@ const signsDiffer = 'a % b != 0 && ((a % b) ^ b) < 0';
 const use = [notNumbers];
 const floorKernels = /*#__PURE__*/ makeUnary('floor', { forward: 'select(floor(x), x, isNan(x))', whole: 'a', use });
 const ceilKernels = /*#__PURE__*/ makeUnary('ceil', { forward: 'select(ceil(x), x, isNan(x))', whole: 'a', use });
+const truncKernels = /*#__PURE__*/ makeUnary('trunc', { forward: 'select(trunc(x), x, isNan(x))', whole: 'a', use });
 const roundKernels = /*#__PURE__*/ makeUnary('round', { forward: 'select(round(x), x, isNan(x))', whole: 'a', use });
 const remainderOfTwo: Binary = {
   name: 'remainder',

@@ -18,6 +18,11 @@ def sign(x):
     return torch.where(x.isnan(), x.detach(), torch.sign(x))
 
 
+def hardsigmoid(x):
+    # torch's own has no second derivative.
+    return torch.where(x.isnan(), x.detach(), F.relu6(x + 3) / 6)
+
+
 def absolute(x):
     return x * sign(x).detach()
 
@@ -44,6 +49,15 @@ UNARY = [
     ("tan", torch.tan, (-40, 40), True, SPECIAL),
     ("expm1", torch.expm1, (-20, 20), "small", SPECIAL),
     ("log1p", torch.log1p, (-15 / 16, 20), "small", SPECIAL),
+    ("log2", torch.log2, (1 / 16, 20), "positive", SPECIAL),
+    ("log10", torch.log10, (1 / 16, 20), "positive", SPECIAL),
+    ("exp2", torch.exp2, (-20, 20), False, SPECIAL),
+    ("sinh", torch.sinh, (-20, 20), "small", SPECIAL),
+    ("cosh", torch.cosh, (-20, 20), False, SPECIAL),
+    ("trunc", torch.trunc, (-9, 9), True, SPECIAL),
+    ("selu", F.selu, (-12, 12), "small", SPECIAL[:-1]),
+    ("softsign", F.softsign, (-12, 12), False, SPECIAL),
+    ("hardsigmoid", hardsigmoid, (-5, 5), True, SPECIAL),
     ("silu", F.silu, (-20, 20), False, SPECIAL),
     ("softplus", F.softplus, (-18, 18), False, SPECIAL),
     ("hardswish", F.hardswish, (-5, 5), True, [v for v in SPECIAL if abs(v) != 3 and v == v]),
@@ -89,6 +103,7 @@ def parametric(m):
     each("addScalar", lambda: [m.one_of(0.5, -3.0, 0.0, 1.0)], lambda x, c: x + c)
     each("leakyRelu", lambda: m.one_of([], [0.25], [-0.5], [0.0]), lambda x, *a: F.leaky_relu(x, *a))
     # torch has 0 of what is near 0, where ours is exact.
+    each("celu", lambda: m.one_of([], [0.5], [2.0], [-1.5]), lambda x, *a: F.celu(x, *a), special=SPECIAL[:-1])
     each("elu", lambda: m.one_of([], [0.5], [2.0]), lambda x, *a: F.elu(x, *a), special=SPECIAL[:-1])
 
 
@@ -151,6 +166,12 @@ def minimum(a, b):
     return torch.where((a <= b) | a.isnan(), a, b)
 
 
+def prelu(x, w):
+    # Without what is not taken, whose gradient would be 0 times it.
+    zero = torch.zeros((), dtype=x.dtype)
+    return torch.where(x > 0, x, torch.where(x > 0, zero, w) * torch.where(x > 0, zero, x))
+
+
 BINARY = [
     ("add", torch.add, {}),
     ("sub", torch.sub, {}),
@@ -159,6 +180,9 @@ BINARY = [
     ("maximum", maximum, {"grain": 2}),
     ("minimum", minimum, {"grain": 2}),
     ("pow", torch.pow, {"low": 1 / 8, "high": 5}),
+    ("prelu", prelu, {}),
+    ("logaddexp", torch.logaddexp, {}),
+    ("hypot", torch.hypot, {}),
     ("remainder", torch.remainder, {"low": 1 / 8, "high": 9}),
 ]
 COMPARE = [
@@ -200,6 +224,25 @@ def binary(m):
                 b = float(m.one_of(0, 1, 2, 3, -1, -2, 5))
                 a.data = -a.data
             m.add([a, b], of_pair(f)(a, b))
+    m.op("lerp", value=4e-6, gradient=1e-5)
+    for i in range(m.count):
+        a, b = pair(m, few=True)
+        like = np.broadcast_shapes(*[x.shape for x in (a, b) if not isinstance(x, float)])
+        c = float(m.numbers((), -1, 2)) if i % 2 else m.x(m.numbers([1] if m.chance(0.3) else like, -1, 2))
+        weight = c if isinstance(c, float) else None
+        m.add(
+            [a, b, c],
+            lambda *xs, a=a, b=b, w=weight: of_pair(
+                lambda x, y: x + (xs[-1] if w is None else w) * (y - x)
+            )(a, b)(*(xs if w is not None else xs[:-1])),
+        )
+    m.op("glu", value=4e-6, gradient=1e-5)
+    for i in range(m.count):
+        shape = m.shape(least=1)
+        axis = m.axis(len(shape))
+        shape[axis] = 2 * ((shape[axis] + 1) // 2)
+        m.add([m.x(m.numbers(shape)), *([] if axis == -1 else [axis])], lambda x, axis=axis: F.glu(x, axis))
+    m.fails([m.x(m.numbers([2, 3])), -1], "glu: axis -1 must have two halves")
     for name, f in COMPARE:
         m.op(name)
         m.add(list(grid(m, SPECIAL)), lambda a, b, f=f: f(a, b))

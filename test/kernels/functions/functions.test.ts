@@ -3,27 +3,42 @@ import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { sqrt } from '../../../src/kernels/elementwise/unary.ts';
 import {
   ceil,
+  celu,
   cos,
+  cosh,
   elu,
+  exp2,
   expm1,
   floor,
+  glu,
+  hardsigmoid,
   hardswish,
+  hypot,
   leakyRelu,
+  lerp,
   log1p,
+  log2,
+  log10,
+  logaddexp,
   mish,
   pow,
+  prelu,
   reciprocal,
   remainder,
   round,
   rsqrt,
+  selu,
   silu,
   sin,
+  sinh,
   softplus,
+  softsign,
   tan,
+  trunc,
 } from '../../../src/kernels/functions/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { read } from '../../../src/tensor/run/read.ts';
+import { read, readI32 } from '../../../src/tensor/run/read.ts';
 import { checkOp, type OpCase, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -47,6 +62,15 @@ const smooth: Readonly<Record<string, [(x: Tensor) => Tensor, (x: number) => num
   reciprocal: [reciprocal, (x) => 1 / x, positive],
   silu: [silu, (x) => x * sigmoid(x), wide],
   softplus: [softplus, plus, wide],
+  log2: [log2, Math.log2, positive],
+  log10: [log10, Math.log10, positive],
+  exp2: [exp2, (x) => 2 ** x, (_input, _i, random) => 6 * random() - 3],
+  sinh: [sinh, Math.sinh, (_input, _i, random) => 6 * random() - 3],
+  cosh: [cosh, Math.cosh, (_input, _i, random) => 6 * random() - 3],
+  selu: [selu, (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)), wide],
+  celu: [(x) => celu(x, 0.5), (x) => (x > 0 ? x : 0.5 * Math.expm1(x / 0.5)), wide],
+  softsign: [softsign, (x) => x / (1 + Math.abs(x)), wide],
+  hardsigmoid: [hardsigmoid, (x) => Math.min(1, Math.max(0, x / 6 + 0.5)), wide],
   mish: [mish, (x) => x * Math.tanh(plus(x)), wide],
   elu: [(x) => elu(x, 0.5), (x) => (x > 0 ? x : 0.5 * Math.expm1(x)), wide],
   leakyRelu: [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x), wide],
@@ -82,6 +106,48 @@ checkOp('remainder', remainder, {
   values: (input, i) => (input === 0 ? 3 * i - 19.3 : i % 2 === 0 ? 2.5 : -2.5),
 });
 
+const withRow = (f: (x: number, w: number) => number) => (inputs: readonly Ref[]) => {
+  const [x, w] = inputs as [Ref, Ref];
+  return ref(
+    x.shape,
+    x.data.map((v, i) => f(v, w.data[i % w.data.length] as number)),
+  );
+};
+for (const [name, op, f] of [
+  ['prelu', prelu, (x, w) => (x > 0 ? x : w * x)],
+  ['hypot', hypot, Math.hypot],
+  ['logaddexp', logaddexp, (a, b) => Math.log(Math.exp(a) + Math.exp(b))],
+  ['lerp', (a, b) => lerp(a, b, 0.3), (a, b) => a + 0.3 * (b - a)],
+] as const satisfies [string, (a: Tensor, b: Tensor) => Tensor, (a: number, b: number) => number][])
+  checkOp(name, op, {
+    reference: withRow(f),
+    cases: [
+      [[3, 5], [5]],
+      [[7], [1]],
+      [[0, 3], [3]],
+    ],
+  });
+checkOp('lerp of tensors', lerp, {
+  reference: ([a, b, c]) =>
+    ref(
+      [2, 3],
+      Array.from({ length: 6 }, (_, i) => a!.data[i]! + c!.data[i % 3]! * (b!.data[0]! - a!.data[i]!)),
+    ),
+  cases: [[[2, 3], [1], [3]]],
+});
+checkOp('lerp between numbers', (c) => lerp(-1, 3, c), { reference: map((c) => -1 + 4 * c), cases: [[[5]]] });
+checkOp('glu', (x) => glu(x, 1), {
+  reference: ([x]) =>
+    ref(
+      [2, 2, 3],
+      Array.from({ length: 12 }, (_, i) => {
+        const at = Math.floor(i / 6) * 12 + (i % 6);
+        return x!.data[at]! * sigmoid(x!.data[at + 6]!);
+      }),
+    ),
+  cases: [[[2, 4, 3]]],
+});
+
 describe('functions', () => {
   const device = useDevice();
   const f32 = (values: ArrayLike<number>) => tensor(device.current, Float32Array.from(values));
@@ -106,6 +172,11 @@ describe('functions', () => {
     expect(await worst(log1p, Math.log1p, spread(1, 3e38).map(Math.abs))).toBeLessThan(4e-7);
     expect(await worst(expm1, Math.expm1, spread(1e-30, 1.4))).toBeLessThan(1e-6);
     expect(await worst(expm1, Math.expm1, spread(1, 80))).toBeLessThan(4e-6);
+    expect(await worst(log2, Math.log2, spread(1e-37, 3e38).map(Math.abs))).toBeLessThan(1e-6);
+    expect(await worst(log10, Math.log10, spread(0.5, 2).map(Math.abs))).toBeLessThan(1e-6);
+    expect(await worst(exp2, (x) => 2 ** x, spread(1e-30, 125))).toBeLessThan(1e-6);
+    expect(await worst(sinh, Math.sinh, spread(1e-30, 89))).toBeLessThan(4e-6);
+    expect(await worst(cosh, Math.cosh, spread(1e-30, 89))).toBeLessThan(4e-6);
     expect(await worst(softplus, plus, spread(1e-3, 80))).toBeLessThan(4e-6);
     expect(
       await worst(
@@ -142,6 +213,25 @@ describe('functions', () => {
     expect((await read(sqrt(whole)))[5]).toBeCloseTo(Math.sqrt(3), 6);
   });
 
+  it('have whole logarithms and powers of 2 and 10, and lengths that do not overflow', async () => {
+    const whole = Array.from({ length: 37 }, (_, i) => i);
+    expect([...(await read(log2(f32(whole.map((n) => 2 ** n)))))]).toEqual(whole);
+    expect([...(await read(exp2(f32(whole))))]).toEqual(whole.map((n) => 2 ** n));
+    expect([...(await read(log10(f32(whole.slice(0, 11).map((n) => 10 ** n)))))]).toEqual(whole.slice(0, 11));
+    const y = await read(hypot(f32([3e30, -3e-25, 0]), f32([4e30, 4e-25, -2])));
+    expect([...y].map((v, i) => v / ([5e30, 5e-25, 2][i] as number) - 1)).toEqual(
+      [0, 0, 0].map(() => expect.closeTo(0, 6)),
+    );
+    expect([...(await read(logaddexp(f32([1000, -1e9]), 0)))]).toEqual([1000, 0]);
+    expect([...(await read(trunc(f32([-2.7, -0.5, 2.7, 1e20]))))].map((v) => v + 0)).toEqual([
+      -2,
+      0,
+      2,
+      Math.fround(1e20),
+    ]);
+    expect([...(await readI32(trunc(tensor(device.current, new Int32Array([-7])))))]).toEqual([-7]);
+  });
+
   it('round to whole numbers, of two to the even one', async () => {
     const x = f32([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.49999997, 8388607.5, 1e20]);
     expect([...(await read(round(x)))].map((v) => v + 0)).toEqual([-2, -2, 0, 0, 2, 2, 0, 8388608, Math.fround(1e20)]);
@@ -172,6 +262,14 @@ describe('functions', () => {
     expect(() => pow(u, 2)).toThrow(/^pow: floats are needed: cast/);
     expect(() => pow(2, 3)).toThrow('pow: a or b must be a tensor');
     expect(() => remainder(f32([1, 2]), f32([1, 2, 3]))).toThrow(/^remainder: axes must be equal/);
+    expect(() => celu(f32([1]), 0)).toThrow('celu: alpha must not be 0; got x [1]');
+    expect(() => glu(f32([1, 2, 3]))).toThrow('glu: axis -1 must have two halves; got x [3]');
+    expect(() => glu(f32([1, 2]), 1)).toThrow(/^glu: axis 1/);
+    expect(() => lerp(1, 2, 3)).toThrow('lerp: a, b or c must be a tensor');
+    expect(() => lerp(u, u, 0.5)).toThrow(/^lerp: floats are needed: cast/);
+    expect(() => lerp(f32([1, 2]), f32([1, 2, 3]), 0.5)).toThrow(/^lerp: axes must be equal/);
+    expect(() => prelu(f32([1, 2]), f32([1, 2, 3]))).toThrow(/^prelu: axes must be equal/);
+    expect(() => hypot(u, 2)).toThrow(/^hypot: floats are needed: cast/);
     expect(() => elu(f32([1]), '1' as never)).toThrow('elu: alpha must be a number');
     expect(() => leakyRelu(f32([1]), null as never)).toThrow('leakyRelu: slope must be a number');
   });

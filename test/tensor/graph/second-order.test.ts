@@ -105,6 +105,23 @@ const shuffle = () => shuffleMask(f32([0.3, 0.1, 0.2, 0.4], [1, 4]), 2);
 
 /** Every op that has a gradient, by the name of its export. */
 const cases: Readonly<Record<string, Case | readonly Case[]>> = {
+  celu: one((x) => kernels.celu(x, 0.7), normal),
+  cosh: one((x) => kernels.cosh(x)),
+  exp2: one((x) => kernels.exp2(x)),
+  glu: one((x) => kernels.glu(x)),
+  hardsigmoid: one((x) => kernels.hardsigmoid(x)),
+  hypot: pair((a, b) => kernels.hypot(a, b)),
+  lerp: {
+    of: [[2, 3], [3], [1]],
+    op: (a, b, c) => kernels.lerp(a, b, c),
+  },
+  log10: one((x) => kernels.log10(x)),
+  log2: one((x) => kernels.log2(x)),
+  logaddexp: pair((a, b) => kernels.logaddexp(a, b)),
+  prelu: { of: [[2, 3], [3]], op: (x, w) => kernels.prelu(x, w) },
+  selu: one((x) => kernels.selu(x), normal),
+  sinh: one((x) => kernels.sinh(x)),
+  softsign: one((x) => kernels.softsign(x)),
   cos: one((x) => kernels.cos(x)),
   elu: one((x) => kernels.elu(x)),
   expm1: one((x) => kernels.expm1(x)),
@@ -434,6 +451,7 @@ const without: Readonly<Record<string, string>> = {
   logicalXor: 'bool',
   notEqual: 'bool',
   round: 'documented: 0',
+  trunc: 'documented: 0',
   argmax: 'u32',
   argmin: 'u32',
   argsort: 'u32',
