@@ -179,8 +179,8 @@ const hypotPiece: Piece = {
 // The factor, and its reciprocal.
 fn hypotScale(a: f32, b: f32) -> vec2f {
   let top = max(abs(a), abs(b));
-  let small = select(vec2f(1.0), vec2f(18446744073709551616.0, 5.421010862427522e-20), top < 2.168404344971009e-19);
-  return select(small, vec2f(1.3552527156068805e-20, 73786976294838206464.0), top > 4611686018427387904.0);
+  let small = select(vec2f(1.0), vec2f(1.2676506002282294e30, 7.888609052210118e-31), top < 9.094947017729282e-13);
+  return select(small, vec2f(1.3552527156068805e-20, 7.378697629483821e19), top > 4.611686018427388e18);
 }
 fn hypotOf(a: f32, b: f32) -> f32 {
   let s = hypotScale(a, b);
