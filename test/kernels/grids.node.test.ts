@@ -3,6 +3,7 @@ import type { Kernel } from '../../src/gpu/kernel.ts';
 import { cachePlaces, writeCacheRows } from '../../src/kernels/attention/cache.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { packHalves } from '../../src/kernels/optimizer/pack-halves.ts';
+import { batchNorm } from '../../src/kernels/row-ops/batch-norm.ts';
 import { groupNorm } from '../../src/kernels/row-ops/group-norm.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
@@ -469,6 +470,14 @@ const beside: Readonly<Record<string, () => void>> = {
     const norm = (x?: Tensor, w?: Tensor, b?: Tensor) => groupNorm(x!, w!, b!, 2, 1e-5);
     shapes(norm, [9, 5, 8], [8], [8]);
     shapes(norm, [5, 3, 130], [130], [130]);
+  },
+  'a layer BatchNorm': () => {
+    const norm = (x?: Tensor, w?: Tensor, b?: Tensor) => {
+      const [mean, variance] = [variable(device.current, w!.shape), variable(device.current, w!.shape)];
+      return batchNorm(x!, w!, b!, { mean, variance }, { eps: 1e-5, momentum: 0.1 });
+    };
+    shapes(norm, [9, 5, 17], [17], [17]);
+    shapes(norm, [300, 5], [5], [5]);
   },
   'values in half the bytes': () => {
     packHalves(floats(333));

@@ -1,3 +1,4 @@
+export { batchNorm } from './batch-norm.ts';
 export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
 export {
   type CosineEmbeddingOptions,

@@ -1,12 +1,12 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { checkOptions } from '../../kernels/axis/index.ts';
-import { add, addScalar, assign, cast, div, floatType, scale, sqrt, sub } from '../../kernels/elementwise/index.ts';
-import { reshape } from '../../kernels/layout/index.ts';
+import { addScalar, cast, div, floatType, sqrt, sub } from '../../kernels/elementwise/index.ts';
+import { batchNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
 import { type Module, parameters, statistics } from './module.ts';
-import { affine, checkChannels, checkEps, standardize } from './norms.ts';
+import { affine, checkChannels, checkEps, meeting } from './norms.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
 export interface BatchNormOptions {
@@ -18,7 +18,8 @@ export interface BatchNormOptions {
 
 /**
  * Batch normalisation (Ioffe & Szegedy, 2015), channels last: `y = (x − mean) / √(variance + eps) · weight + bias` for each channel of
- * `x [..., channels]`, which may be `[B, channels]` or `[B, H, W, channels]`. Computed in f32.
+ * `x [..., channels]`, which may be `[B, channels]` or `[B, H, W, channels]`. Computed in f32; a channel whose squares overflow gives NaN
+ * in training.
  *
  * - In training, mean and (biased) variance are those of the batch, and each call of the step moves the running ones towards them:
  *   `running ← (1 − momentum) · running + momentum · that of the batch`, with the unbiased variance.
@@ -67,20 +68,12 @@ export class BatchNorm {
   /** In the step of a training. @throws ShapeError when a channel has fewer than two values. */
   forwardInTraining(x: Tensor): Tensor {
     checkChannels('BatchNorm', x, this.weight);
-    const channels = this.weight.size;
-    const count = x.size / channels;
-    if (count < 2) {
+    if (!(x.size / this.weight.size >= 2)) {
       throw new ShapeError('BatchNorm', 'training wants two values of a channel or more', { x: x.shape });
     }
-    const { y, mean, variance } = standardize(reshape(cast(x, 'f32'), [count, channels]), 0, this.eps);
-    this.#move(this.running_mean, mean, 1);
-    this.#move(this.running_var, variance, count / (count - 1));
-    return affine(reshape(y, x.shape), this.weight, this.bias, floatType(x));
-  }
-
-  #move(running: Tensor, batch: Tensor, factor: number): void {
-    const moved = scale(reshape(batch, running.shape), factor * this.momentum);
-    assign(running, add(scale(running, 1 - this.momentum), moved));
+    const { xs, type } = meeting(x, this.weight, this.bias);
+    const running = { mean: this.running_mean, variance: this.running_var };
+    return cast(batchNorm(...xs, running, this), type);
   }
 }
 

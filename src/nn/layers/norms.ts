@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { mean } from '../../kernels/axis/index.ts';
-import { add, addScalar, cast, div, floatType, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
+import { add, addScalar, cast, div, floatType, mul, sqrt, square } from '../../kernels/elementwise/index.ts';
 import { groupNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
@@ -66,30 +66,26 @@ export class GroupNorm {
     checkChannels('GroupNorm', x, this.weight);
     if (x.shape.length < 2) throw new ShapeError('GroupNorm', 'x must be [B, ..., channels]', { x: x.shape });
     if (x.size === 0) return x;
-    const type = floatType(x);
-    // Sums are f32 in any case; a weight of more bits is not rounded before it is used.
-    const meeting = this.weight.dtype === type && this.bias.dtype === type ? type : 'f32';
-    const [wide, weight, bias] = [x, this.weight, this.bias].map((t) => cast(t, meeting)) as [Tensor, Tensor, Tensor];
-    return cast(groupNorm(wide, weight, bias, this.groups, this.eps), type);
+    const { xs, type } = meeting(x, this.weight, this.bias);
+    return cast(groupNorm(...xs, this.groups, this.eps), type);
   }
+}
+
+/** What a norm gets in one dtype, and that of its result. Sums are f32 in any case; a weight of more bits is not rounded before it is used. */
+export function meeting(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+): { readonly xs: readonly [x: Tensor, weight: Tensor, bias: Tensor]; readonly type: 'f32' | 'f16' } {
+  const type = floatType(x);
+  const one = weight.dtype === type && bias.dtype === type ? type : 'f32';
+  return { xs: [cast(x, one), cast(weight, one), cast(bias, one)], type };
 }
 
 /** @throws ArgumentError unless what is added to a variance is a number, as options in its place are not. */
 export function checkEps(layer: string, eps: unknown): void {
   if (typeof eps === 'number' && eps >= 0) return;
   throw new ArgumentError(`${layer}: eps must be a number, 0 or more; it is ${describe(eps)}`);
-}
-
-/** `x` with mean 0 and (biased) variance 1 along axes, which both keep with size 1. */
-export function standardize(
-  x: Tensor,
-  axes: number | readonly number[],
-  eps: number,
-): { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor } {
-  const centre = mean(x, { axes, keepDims: true });
-  const centred = sub(x, centre);
-  const variance = mean(square(centred), { axes, keepDims: true });
-  return { y: div(centred, sqrt(addScalar(variance, eps))), mean: centre, variance };
 }
 
 /** `x · weight + bias` along the last axis, in another dtype. */
