@@ -94,7 +94,18 @@ export {
   tan,
   trunc,
 } from './functions/index.ts';
-export { indexAdd, nonzero, scatterAddAlongAxis, scatterAlongAxis, type Unique, unique } from './indexing/index.ts';
+export {
+  bincount,
+  type Histogram,
+  histogram,
+  indexAdd,
+  nonzero,
+  scatterAddAlongAxis,
+  scatterAlongAxis,
+  searchSorted,
+  type Unique,
+  unique,
+} from './indexing/index.ts';
 export {
   arange,
   broadcastTo,
@@ -199,12 +210,17 @@ export {
   all,
   any,
   type CumulativeOptions,
+  countNonzero,
+  cummax,
+  cummin,
   cumprod,
   cumsum,
   logsumexp,
+  median,
   type NormOptions,
   norm,
   prod,
+  quantile,
   std,
   type VarianceOptions,
   variance,

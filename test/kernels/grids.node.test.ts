@@ -192,6 +192,24 @@ const table: Readonly<Record<string, () => void>> = {
     lines(ops.cumprod)();
     shapes((x) => ops.cumprod(x as Tensor, 1), [3, 700, 3]);
   },
+  countNonzero: () => void ops.countNonzero(floats(29, 7), { axes: 1 }),
+  cummax: lines(ops.cummax),
+  cummin: () => {
+    lines(ops.cummin)();
+    ops.cummin(ops.cast(floats(3, 700, 3), 'i32'), 1);
+  },
+  median: reduction(ops.median),
+  quantile: () => shapes((x) => ops.quantile(x!, [0.2, 1], { axes: 1 }), [29, 7]),
+  bincount: () => {
+    ops.bincount(below(9, 37, 9), 7);
+    shapes((weights) => ops.bincount(below(9, 37, 9), 7, { weights: weights! }), [37, 9]);
+  },
+  histogram: () => void ops.histogram(floats(37, 9), 7),
+  searchSorted: () => {
+    ops.searchSorted(floats(9), floats(37, 9));
+    ops.searchSorted(below(9, 37, 5), below(9, 37, 9), { right: true });
+    ops.searchSorted(ops.cast(floats(9), 'i32'), ops.cast(floats(37, 9), 'i32'));
+  },
   any: () => void ops.any(floats(29, 7), { axes: 1 }),
   all: () => void ops.all(floats(29, 7), { axes: 1 }),
   max: reduction(ops.max),

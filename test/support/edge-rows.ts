@@ -278,6 +278,11 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
   norm: [
     { op: (x, axes) => ops.norm(x, { axes }), of: (line) => Math.sqrt(sumOf(line.map((v) => v * v))), slack: 1e-5 },
     { op: (x, axes) => ops.norm(x, { axes, order: 1 }), of: (line) => sumOf(line.map(Math.abs)), slack: 1e-4 },
+    { op: (x, axes) => ops.norm(x, { axes, order: 0 }), of: (line) => line.filter((v) => v !== 0).length },
+    {
+      op: (x, axes) => ops.norm(x, { axes, order: Number.NEGATIVE_INFINITY }),
+      of: (line) => Math.min(...line.map(Math.abs)),
+    },
     {
       op: (x, axes) => ops.norm(x, { axes, order: Number.POSITIVE_INFINITY }),
       of: (line) => Math.max(...line.map(Math.abs)),
@@ -296,6 +301,26 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
   ],
   any: [{ op: (x, axes) => ops.cast(ops.any(x, { axes }), 'f32'), of: (line) => Number(line.some((v) => v !== 0)) }],
   all: [{ op: (x, axes) => ops.cast(ops.all(x, { axes }), 'f32'), of: (line) => Number(line.every((v) => v !== 0)) }],
+  countNonzero: [
+    {
+      op: (x, axes) => ops.cast(ops.countNonzero(x, { axes }), 'f32'),
+      of: (line) => line.filter((v) => v !== 0).length,
+    },
+  ],
+  cummax: [{ op: ops.cummax, of: (line) => runningOf(line, Number.NEGATIVE_INFINITY, Math.max) }],
+  cummin: [{ op: ops.cummin, of: (line) => runningOf(line, Number.POSITIVE_INFINITY, Math.min) }],
+  median: [{ op: (x, axes) => ops.median(x, { axes }), of: (line) => quantileOf(line, 0.5) }],
+  quantile: [
+    { op: (x, axes) => ops.quantile(x, 1, { axes }), of: (line) => quantileOf(line, 1) },
+    { op: (x, axes) => ops.quantile(x, 0, { axes }), of: (line) => quantileOf(line, 0) },
+  ],
+  searchSorted: [
+    {
+      op: (x) => ops.cast(ops.searchSorted(ops.sort(x).values, x), 'f32'),
+      of: (line) => line.map((v) => line.filter((w) => w < v || (Number.isNaN(v) && !Number.isNaN(w))).length),
+      lastOnly: true,
+    },
+  ],
   argsort: [{ op: (x) => ops.argsort(x), of: orderOf, lastOnly: true }],
   sort: [
     { op: (x) => ops.sort(x).values, of: sorted, lastOnly: true },
@@ -305,6 +330,16 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
     { op: (x) => ops.topK(x, x.shape.at(-1) as number).values, of: (line) => sorted(line).reverse(), lastOnly: true },
   ],
 };
+
+/** Between two places from the nearer one, in f32, whose differences overflow. */
+function quantileOf(line: readonly number[], q: number): number {
+  if (line.some(Number.isNaN)) return Number.NaN;
+  const place = q * (line.length - 1);
+  const [a, b] = [Math.floor(place), Math.ceil(place)].map((at) => sorted(line)[at] as number) as [number, number];
+  const part = place % 1;
+  if (a === b || part === 0) return a;
+  return Math.abs(b - a) > F32_MAX ? a * (1 - part) + b * part : b - (b - a) * (1 - part);
+}
 
 function sorted(line: readonly number[]): number[] {
   return orderOf(line).map((place) => line[place] as number);

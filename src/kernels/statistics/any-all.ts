@@ -21,6 +21,18 @@ export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
   return equal(count(logicalNot(x), options), 0);
 }
 
+/**
+ * How many over axes are true, or not 0 (NaN is not): i32.
+ *
+ * ```ts
+ * await readI32(countNonzero(tensor(device, [[0, 5], [7, 3]]), { axes: 1 })); // [1, 2]
+ * ```
+ */
+export function countNonzero(x: Tensor, options: ReduceOptions = {}): Tensor {
+  check('countNonzero', x, options);
+  return count(logicalOr(x, x), options);
+}
+
 function check(op: string, x: Tensor, options: ReduceOptions): void {
   checkTensors(op, { x }, '');
   checkOptions(op, options, ['axes', 'keepDims']);

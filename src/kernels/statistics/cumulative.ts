@@ -1,7 +1,8 @@
 import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis } from '../../tensor/values/index.ts';
 import { type AxisRows, checkOptions, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
-import { cast, mul } from '../elementwise/index.ts';
+import { equal, isNaN as isNaNMask, logicalOr } from '../comparison/index.ts';
+import { add, cast, mul, neg, sub, where } from '../elementwise/index.ts';
 import { reshape } from '../layout/index.ts';
 import { backOf, type Direction, productOfRows, running } from './recurrence.ts';
 
@@ -51,6 +52,45 @@ export function cumprod(x: Tensor, axis = -1, options: CumulativeOptions = {}): 
     return [cast(mul(before, backOf(wide, cast(dy, 'f32'), rows, direction)), x.dtype)];
   });
 }
+
+/**
+ * Running maximum along an axis: `y[i] = max(x[0], …, x[i])`, from the first NaN on NaN. NumPy's `maximum.accumulate`. The gradient goes to where
+ * each maximum came from; of equal ones to the last, as in PyTorch. Of i32 and u32 it is of their dtype; of bool, i32.
+ *
+ * ```ts
+ * await read(cummax(tensor(device, [1, 3, 2, 5]))); // [1, 3, 3, 5]
+ * ```
+ *
+ * @throws ShapeError as {@link cumsum}.
+ */
+export function cummax(x: Tensor, axis = -1, options: { readonly reverse?: boolean } = {}): Tensor {
+  return runningMax('cummax', x, axis, options);
+}
+
+/** Running minimum along an axis; as {@link cummax}. */
+export function cummin(x: Tensor, axis = -1, options: { readonly reverse?: boolean } = {}): Tensor {
+  // In the other order, which of whole numbers -x is not: there is one more below 0.
+  const turned = (t: Tensor): Tensor =>
+    isFloat(t.dtype) ? neg(t) : t.dtype === 'u32' ? sub(2 ** 32 - 1, t) : sub(-1, cast(t, 'i32'));
+  return turned(runningMax('cummin', turned(x), axis, options));
+}
+
+function runningMax(op: string, x: Tensor, axis: number, options: { readonly reverse?: boolean }): Tensor {
+  checkOptions(op, options, ['reverse']);
+  if (x.dtype === 'u32') {
+    // In the order of i32.
+    return add(cast(runningMax(op, cast(add(x, HALF), 'i32'), axis, options), 'u32'), HALF);
+  }
+  const { rows, direction, of } = along(op, x, axis, options);
+  const y = running('max', { b: of }, rows, direction);
+  return differentiable(y, [of], (dy) => {
+    // From each place where it is the element itself, up to the next of these: a recurrence from the other end that starts anew there.
+    const isOwn = logicalOr(equal(of, y), isNaNMask(of));
+    const passes = cast(where(isOwn, 0, 1), dy.dtype);
+    return [where(isOwn, backOf(passes, dy, rows, direction), 0)];
+  });
+}
+const HALF = 2 ** 31;
 
 /** Bits of u32 run as those of i32. */
 function kept(x: Tensor, y: Tensor): Tensor {

@@ -1,35 +1,63 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
-import { checkOptions, max, type ReduceOptions, sum } from '../axis/index.ts';
-import { equal, isFinite as isFiniteMask } from '../comparison/index.ts';
-import { abs, add, cast, div, exp, log, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, max, min, type ReduceOptions, sum } from '../axis/index.ts';
+import { equal, isFinite as isFiniteMask, notEqual } from '../comparison/index.ts';
+import {
+  abs,
+  add,
+  cast,
+  div,
+  exp,
+  log,
+  mul,
+  sign,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  where,
+} from '../elementwise/index.ts';
+import { pow } from '../functions/index.ts';
 import { reshape } from '../layout/index.ts';
 
 export interface NormOptions extends ReduceOptions {
-  /** 2: root of the sum of squares. 1: sum of magnitudes. Infinity: the largest magnitude. Default: 2. */
-  readonly order?: 1 | 2 | typeof Number.POSITIVE_INFINITY;
+  /**
+   * 2: root of the sum of squares. 1: sum of magnitudes. Infinity: the largest magnitude, -Infinity: the smallest. 0: how many are not 0. Another
+   * p: `(Σ |x|^p)^(1/p)`. Default: 2.
+   */
+  readonly order?: number;
 }
 
 /**
  * Norm of vectors over axes: `√(sum x²)`, or another order. The gradient of order 2 is `dx = dy · x / y`, 0 where `y` is 0; of the others
- * that of {@link sum} or {@link max} of {@link abs}. It is computed in f32; squares that overflow make it infinite.
+ * that of {@link sum}, {@link max} or {@link min} of {@link abs}, of 0 none, of another p `dy · sign(x) (|x| / y)^(p - 1)`, 0 where `x` is 0. It is
+ * computed in f32; powers that overflow make it infinite.
  *
  * ```ts
  * const x = tensor(device, [3, 4, 0, -5], [2, 2]);
  * await read(norm(x, { axes: 1 })); // [5, 5]
  * ```
  *
- * @throws ShapeError when the order is another.
+ * @throws ShapeError when the order is no number.
  */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   checkOptions('norm', options, ['axes', 'keepDims', 'order']);
   const { order = 2, ...reduce } = options;
   if (order === 1) return sum(abs(x), reduce);
   if (order === Number.POSITIVE_INFINITY) return max(abs(x), reduce);
-  if (order !== 2) throw new ShapeError('norm', `order must be 1, 2 or Infinity; it is ${order}`, { x: x.shape });
+  if (order === Number.NEGATIVE_INFINITY) return min(abs(x), reduce);
+  if (order === 0) return stopGradient(cast(sum(notEqual(x, 0), reduce), x.dtype));
+  if (typeof order !== 'number' || Number.isNaN(order)) {
+    throw new ShapeError('norm', `order must be a number; it is ${describe(order)}`, { x: x.shape });
+  }
   const wide = cast(x, 'f32');
-  const kept = sqrt(sum(square(wide), { ...reduce, keepDims: true }));
-  const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => [mul(dy, where(equal(y, 0), 0, div(wide, y)))]);
+  const [powers, root] = order === 2 ? [square(wide), sqrt] : [pow(abs(wide), order), (s: Tensor) => pow(s, 1 / order)];
+  const kept = root(sum(powers, { ...reduce, keepDims: true }));
+  const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => {
+    if (order === 2) return [mul(dy, where(equal(y, 0), 0, div(wide, y)))];
+    const isZero = equal(wide, 0);
+    return [mul(dy, where(isZero, 0, mul(sign(wide), pow(abs(div(where(isZero, 1, wide), y)), order - 1))))];
+  });
   return cast(withoutAxes(x, y, reduce), x.dtype);
 }
 

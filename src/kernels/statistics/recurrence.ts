@@ -1,5 +1,5 @@
 // Running sums, running products, and the linear recurrence that is the gradient of these, along any axis.
-import { type Binding, type Kernel, kernel, type Scalar } from '../../gpu/index.ts';
+import { type Binding, type Kernel, kernel, notNumbers, type Scalar } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import type { AxisRows } from '../axis/index.ts';
 import { add, mul } from '../elementwise/index.ts';
@@ -15,7 +15,16 @@ const states = {
   sum: { reads: ['b'], start: 'F(0)', next: 's + F(b[at])' },
   product: { reads: ['a'], start: 'F(1)', next: 's * F(a[at])' },
   linear: { reads: ['a', 'b'], start: 'F(0)', next: 'F(a[at]) * s + F(b[at])' },
+  // From the first element itself: what is less than all numbers is infinite.
+  max: {
+    reads: ['b'],
+    start: 'F(b[row + select(begin, end - 1u, REVERSE == 1u) * params.inner])',
+    next: 'larger(s, F(b[at]))',
+  },
 } as const;
+/** The larger one of floats, of which NaN is the largest, and of i32. */
+const ofFloats = 'fn larger(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, isNan(b)), a, isNan(a)); }';
+const ofWhole = 'fn larger(a: i32, b: i32) -> i32 { return max(a, b); }';
 type Rule = keyof typeof states;
 type Operands = Readonly<Partial<Record<'a' | 'b', Tensor>>>;
 
@@ -91,6 +100,9 @@ function kernelOf(rule: Rule, stage: 'whole' | 'chunks' | 'parts', isWhole: bool
   return made;
 }
 
+/** Whether a chunk has none before it. */
+const isFirst = 'select(begin == 0u, end == params.length, REVERSE == 1u)';
+
 // A thread takes one chunk of one row; neighbours have neighbouring rows where the axis is not the last.
 function makeKernel(rule: Rule, stage: 'whole' | 'chunks' | 'parts', isWhole: boolean): RunningKernel {
   const [F, T] = isWhole ? (['i32', 'i32'] as const) : (['f32', 'T'] as const);
@@ -101,17 +113,20 @@ function makeKernel(rule: Rule, stage: 'whole' | 'chunks' | 'parts', isWhole: bo
   if (isPart) for (const one of reads) bind[`part${one.toUpperCase()}`] = `write ${F}`;
   else bind['y'] = `write ${T}`;
   const both = isPart && rule === 'linear';
+  const isExtreme = rule === 'max';
   return kernel({
     name: isPart ? `running-${rule}-parts` : `running-${rule}`,
     bind,
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunks: 'u32', chunk: 'u32' },
     override: { WG: 64, REVERSE: 0, EXCLUSIVE: 0 },
+    use: isExtreme && !isWhole ? [notNumbers] : [],
     grid: (({ outer = 0, inner = 0, chunks = 0 }, { WG }) => [
       Math.ceil((outer * chunks * inner) / WG),
     ]) as RunningKernel['grid'],
     wgsl: `
 alias F = ${F};
 alias To = ${T};
+${isExtreme ? (isWhole ? ofWhole : ofFloats) : ''}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
@@ -121,7 +136,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let begin = (slice - outer * params.chunks) * params.chunk;
   let end = min(begin + params.chunk, params.length);
   let row = outer * params.length * params.inner + i - slice * params.inner;
-  var s = ${stage === 'chunks' ? 'carry[i]' : start};
+  var s = ${stage === 'chunks' ? (isExtreme ? `select(carry[i], ${start}, ${isFirst})` : 'carry[i]') : start};
   ${both ? 'var factor = 1.0;' : ''}
   for (var k = begin; k < end; k++) {
     let at = row + select(k, begin + (end - 1u - k), REVERSE == 1u) * params.inner;

@@ -311,6 +311,44 @@ def found(m):
             return values, inverse, counts
 
         m.add([x], reference, gradient=False)
+    m.op("bincount")
+    for i in range(m.count // 2):
+        length = m.integer(1, 6)
+        ids = m.u32(m.random.integers(0, length, size=m.shape()))
+        if i % 2:
+            weights = m.x(m.numbers(ids.shape))
+            m.add([ids, length, {"weights": weights}], lambda i, w, n=length: torch.zeros(n, dtype=w.dtype).index_add(0, i.reshape(-1), w.reshape(-1)))
+        else:
+            m.add([ids, length], lambda i, n=length: torch.bincount(i.reshape(-1), minlength=n))
+    m.op("histogram", value=1e-6)
+    for i in range(m.count // 2):
+        x = m.numbers(m.shape(0, 3, 0), -2, 2, 8)
+        # Edges that f32 holds: what lies on one has one bin.
+        bins, given = m.one_of(1, 2, 4, 8), {"range": [-1.0, 1.0]}
+        if i == 0:
+            x, given = np.array([1.0, 1.0]), {}
+        if i == 1:
+            x = np.array([-1.0, 1.0, float("nan"), float("inf"), -5.0, 0.0])
+
+        def reference(x):
+            counts, edges = np.histogram(x.detach().numpy(), bins, **given)
+            return torch.from_numpy(counts), torch.from_numpy(edges)
+
+        m.add([m.x(x), bins, given], reference, gradient=False)
+    m.op("searchSorted")
+    for i in range(m.count // 2):
+        shape = m.shape(1, 3)
+        lines = np.sort(m.numbers(shape, -2, 2, 2), -1)
+        one = len(shape) == 1
+        values = m.numbers(m.shape() if one else [*shape[:-1], m.integer(0, 5)], -2, 2, 2)
+        kind = m.x if i % 3 else m.i32
+        given = {"right": True} if m.chance(0.5) else {}
+        # Of one line torch takes values of any shape too.
+        m.add(
+            [kind(lines), kind(values), given],
+            lambda a, v, r=bool(given): torch.searchsorted(a.detach().contiguous(), v.detach().contiguous(), right=r),
+            gradient=False,
+        )
     m.op("nonzero")
     for _ in range(m.count // 2):
         x = m.x(m.random.choice([0.0, -0.0, 1.0, float("nan"), -2.0], size=m.shape(1)))

@@ -80,6 +80,8 @@ def sums(m):
     for name, f in (("any", torch.any), ("all", torch.all)):
         flags = lambda shape: m.random.choice([0.0, 0.0, 1.0, NAN, -2.0], size=shape)
         reduce(m, name, over(lambda rows, f=f: f(rows != 0, -1)), flags, special=ROWS, gradient=False)
+    flags = lambda shape: m.random.choice([0.0, 0.0, 1.0, NAN, -2.0], size=shape)
+    reduce(m, "countNonzero", over(lambda rows: (rows != 0).sum(-1).int()), flags, special=ROWS, gradient=False)
     for name in ("argmax", "argmin"):
         m.op(name)
         for i in range(m.count):
@@ -111,6 +113,18 @@ def cumulative(m):
             given = m.one_of({}, {}, {"reverse": True}, {"exclusive": True}, {"reverse": True, "exclusive": True})
             args = [m.x(x), axis, given] if given else [m.x(x)] if axis == -1 else [m.x(x), axis]
             m.add(args, lambda x: f(x, axis, **given))
+    # Of NaN, and beyond it, the gradient of torch goes to the last NaN.
+    for name in ("cummax", "cummin"):
+        m.op(name)
+        for i in range(m.count):
+            x = m.numbers(m.shape(1, 4), -2, 2, m.one_of(1, 8))
+            axis = m.axis(x.ndim)
+            args = [m.x(x)] if axis == -1 else [m.x(x), axis]
+            backwards = i % 3 == 0
+            args = [m.x(x), axis, {"reverse": True}] if backwards else args
+            f = lambda x, axis, name=name: x.gather(axis, getattr(torch, name)(x.detach(), axis).indices)
+            m.add(args, lambda x: f(x.flip(axis), axis).flip(axis) if backwards else f(x, axis))
+        m.add([m.x([1.0, NAN, 2.0, INF])], lambda x: f(x, 0), gradient=False)
     reduce(m, "prod", over(lambda rows: rows.prod(-1)), lambda shape: m.numbers(shape, -2, 2, m.one_of(1, 8)), special=ROWS)
 
 
@@ -139,6 +153,13 @@ def moments(m):
         given, axes = options(m, x.ndim)
         more = {} if order is None else {"order": float(order) if order == INF else order}
         m.add([m.x(x), {**given, **more}], lambda x: kept(norm(runs(x, axes), p), x, given, axes))
+    for i in range(m.count):
+        p = m.one_of(3, 0.5, 1.5, 0, -INF)
+        x = m.distinct(m.shape(0, 4, 0), 8) if p == -INF else m.numbers(m.shape(0, 4, 0.06 if p > 1 else 0), grain=8)
+        given, axes = options(m, x.ndim)
+        more = {"order": p if isinstance(p, int) else float(p)}
+        f = lambda rows: rows.abs().min(-1).values if p == -INF else norm(rows, p)
+        m.add([m.x(x), {**given, **more}], lambda x: kept(f(runs(x, axes)), x, given, axes))
     gone = [[[0.0, -INF], [-INF, -2.0]], [[INF, 1.0], [100.0, 100.0]], [[-100.0, -101.0]], [[NAN, 0.0]]]
     m.op("logsumexp")
     # The gradient is 0 here, as in later versions of torch; 1.13 has NaN.
@@ -150,6 +171,30 @@ def norm(rows, p):
     if p == INF:
         return rows.abs().max(-1).values
     return torch.linalg.vector_norm(rows, p, dim=-1)
+
+
+def quantiles(m):
+    def each(name, q):
+        m.op(name, value=4e-6)
+        for i in range(m.count):
+            x = m.distinct(m.shape(0, 4, 0))
+            given, axes = options(m, x.ndim)
+            if i == 0:
+                x, given, axes = np.array([[1.0, NAN, 3.0], [2.0, 3.0, 4.0]]), {"axes": 1}, [1]
+            wanted = q()
+
+            def reference(x):
+                one = lambda w: kept(torch.quantile(runs(x, axes), w, -1), x, given, axes)
+                return torch.stack([one(w) for w in wanted]) if isinstance(wanted, list) else one(wanted)
+
+            args = [m.x(x), given] if name == "median" else [m.x(x), wanted, given]
+            m.add(args, reference, gradient=not np.isnan(x).any())
+
+    each("median", lambda: 0.5)
+    each("quantile", lambda: m.one_of(0.25, 0.0, 1.0, 0.375, [0.125, 0.5], [0.0, 0.75, 1.0]))
+    m.fails([m.x([1.0, 2.0]), 1.5], "quantile: q must lie between 0 and 1; it is 1.5")
+    m.op("median")
+    m.fails([m.x(np.zeros([2, 0])), {"axes": 1}], "there is no median of nothing")
 
 
 def orders(m):
@@ -341,6 +386,7 @@ def make(m):
     sums(m)
     cumulative(m)
     moments(m)
+    quantiles(m)
     orders(m)
     softmaxes(m)
     normalisations(m)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
-import { cumprod, cumsum, prod } from '../../../src/kernels/statistics/index.ts';
+import { cummax, cummin, cumprod, cumsum, prod } from '../../../src/kernels/statistics/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { read, readAll, readI32, readU32 } from '../../../src/tensor/run/read.ts';
 import { checkOp, close, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -54,6 +54,17 @@ checkOp('cumsum of lines of many chunks', (x) => cumsum(x), {
   reference: ([x]) => runningOf(x as Ref, (x as Ref).shape.length - 1, 0, added, {}),
   cases: [[[2, 129]], [[9000]]],
 });
+for (const reverse of [false, true]) {
+  checkOp(`cummax ${reverse ? 'from the end' : 'from the start'}`, (x) => cummax(x, 1, { reverse }), {
+    reference: ([x]) => runningOf(x as Ref, 1, Number.NEGATIVE_INFINITY, Math.max, { reverse }),
+    cases: [[[2, 7, 3]], [[1, 300]], [[3, 0]]],
+  });
+}
+checkOp('cummin along the first axis', (x) => cummin(x, 0), {
+  reference: ([x]) => runningOf(x as Ref, 0, Number.POSITIVE_INFINITY, Math.min, {}),
+  cases: [[[300, 2]]],
+});
+
 checkOp('prod of everything', (x) => prod(x), {
   reference: ([x]) => ref([], [(x as Ref).data.reduce(times, 1)]),
   cases: [[[]], [[7]], [[65, 5]]],
@@ -142,5 +153,29 @@ describe('products with zeros', () => {
     expect(() => cumsum(f32([1]), 0, { reversed: true } as never)).toThrow(
       "cumsum: options come by name: { reverse, exclusive }; there is no 'reversed'",
     );
+  });
+});
+
+describe('running extremes', () => {
+  const device = useDevice();
+
+  it('stay NaN from the first one on, and have the dtype of whole numbers', async () => {
+    const { NaN: none, POSITIVE_INFINITY: infinite } = Number;
+    const x = tensor(device.current, [-infinite, 1, none, infinite]);
+    expect([...(await read(cummax(x)))]).toEqual([-infinite, 1, none, none]);
+    expect([...(await read(cummin(x)))]).toEqual([-infinite, -infinite, none, none]);
+    const i32 = tensor(device.current, new Int32Array([-(2 ** 31), 3, 2 ** 31 - 1, -5]));
+    expect([...(await readI32(cummax(i32)))]).toEqual([-(2 ** 31), 3, 2 ** 31 - 1, 2 ** 31 - 1]);
+    expect([...(await readI32(cummin(i32, 0, { reverse: true })))]).toEqual([-(2 ** 31), -5, -5, -5]);
+    const u32 = tensor(device.current, new Uint32Array([1, 4e9, 0]));
+    expect([...(await readU32(cummax(u32)))]).toEqual([1, 4e9, 4e9]);
+    expect([...(await readU32(cummin(u32)))]).toEqual([1, 1, 0]);
+    expect(() => cummax(x, 0, { exclusive: true } as never)).toThrow(/^cummax: options come by name: \{ reverse \}/);
+  });
+
+  it('give the gradient of equal ones to the last', async () => {
+    const x = tensor(device.current, [1, 3, 3, 2]);
+    const [dx] = gradients(cummax(x), [x], tensor(device.current, [1, 10, 100, 1000]));
+    expect([...(await read(dx))]).toEqual([1, 10, 1100, 0]);
   });
 });
