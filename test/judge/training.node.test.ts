@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
+import { sum } from '../../src/kernels/axis/reduce.ts';
+import { add, mul } from '../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import * as nn from '../../src/nn/index.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
@@ -21,6 +23,9 @@ interface LayerCase extends Case {
   readonly construct: readonly unknown[];
   readonly weights: Readonly<Record<string, Values>>;
   readonly method: string;
+  /** What the gradients are multiplied by, and the gradients of the sum of that. */
+  readonly along?: readonly (readonly Value[])[];
+  readonly seconds?: readonly (readonly Value[])[];
   /** Weights that the call moves. */
   readonly after: Readonly<Record<string, readonly Value[]>>;
 }
@@ -81,18 +86,33 @@ async function checkLayer(name: string, one: LayerCase, tolerance: { value: numb
       ...trained.map((weight) => named.get(weight) as Tensor),
     ];
     const dy = hostTensor(device.current, { shape: y.shape, data: one.dys?.[0] ?? [] });
-    return { y, ...Object.fromEntries(gradients(y, wrt, dy).map((dx, i) => [`gradient ${i}`, dx])) };
+    const first = gradients(y, wrt, dy);
+    const weighted = (one.along ?? []).map((data, i) => {
+      const dx = first[i] as Tensor;
+      return sum(mul(dx, hostTensor(device.current, { shape: dx.shape, data })));
+    });
+    const second = weighted.length > 0 ? gradients(weighted.reduce(add), wrt) : [];
+    const listed = (what: string, all: readonly Tensor[]) => all.map((dx, i) => [`${what} ${i}`, dx] as const);
+    return { y, ...Object.fromEntries([...listed('gradient', first), ...listed('second gradient', second)]) };
   });
   const made = run({}) as Record<string, Tensor>;
   const moved = Object.keys(one.after).map((weight) => named.get(weight) as Tensor);
   const values = await readAll([...Object.values(made), ...moved]);
   expect(made['y']?.shape).toEqual(one.results?.[0]?.shape);
-  const wanted = [one.results?.[0]?.data ?? [], ...(one.gradients ?? []), ...Object.values(one.after)];
+  const wanted = [
+    one.results?.[0]?.data ?? [],
+    ...(one.gradients ?? []),
+    ...(one.seconds ?? []),
+    ...Object.values(one.after),
+  ];
   expect(values.length).toBe(wanted.length);
   const names = [...Object.keys(made), ...Object.keys(one.after)];
   wanted.forEach((want, i) => {
-    const isGradient = names[i]?.startsWith('gradient') ?? false;
-    const fault = difference(values[i] as Float32Array, want, isGradient ? tolerance.gradient : tolerance.value, false);
+    const result = names[i] as string;
+    const allowed = result.startsWith('second')
+      ? 4 * tolerance.gradient
+      : tolerance[result.startsWith('gradient') ? 'gradient' : 'value'];
+    const fault = difference(values[i] as Float32Array, want, allowed, false);
     expect(fault, `${name}(${JSON.stringify(one.construct)}).${one.method}: ${names[i]}`).toBeUndefined();
   });
 }

@@ -11,7 +11,10 @@ export interface PoolOptions {
   readonly stride?: Pair;
   /** Pixels around the image that windows reach into, at most half of them; or `[above and below, left and right]`. Default: 0. */
   readonly padding?: Pair;
-  /** Whether a last window that reaches beyond the padded image counts, if it begins before the padding below. Default: false. */
+  /**
+   * Whether a last window that reaches beyond the padded image counts, if it begins before the padding below: also where it is the only one.
+   * Default: false.
+   */
   readonly ceilMode?: boolean;
   /** Where the channels are, in x and in the result: `last` is `[B, H, W, C]`, `first` is `[B, C, H, W]`. Default: last. */
   readonly channels?: 'first' | 'last';
@@ -169,10 +172,10 @@ function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
   }
   const [, ...axes] = image.shape as [number, number, number, number];
   const count = (axis: 0 | 1) => {
-    const whole = windowCount(axes[axis], sides[axis], 2 * padding[axis], stride[axis], dilation[axis]);
-    const left = axes[axis] + 2 * padding[axis] - dilation[axis] * (sides[axis] - 1) - 1 - (whole - 1) * stride[axis];
-    const isOneMore = ceilMode && whole > 0 && left > 0 && whole * stride[axis] < axes[axis] + padding[axis];
-    return isOneMore ? whole + 1 : whole;
+    const around = 2 * padding[axis] + (ceilMode ? stride[axis] - 1 : 0);
+    const all = windowCount(axes[axis], sides[axis], around, stride[axis], dilation[axis]);
+    // None begins in the padding at the end.
+    return ceilMode && (all - 1) * stride[axis] >= axes[axis] + padding[axis] ? all - 1 : all;
   };
   const [rows, cols] = [count(0), count(1)];
   if (rows < 1 || cols < 1) {
@@ -181,9 +184,14 @@ function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
     throw new ShapeError(op, rule, shapes);
   }
   for (const axis of [0, 1] as const) {
-    // Of windows that fit, those of two pixels alone may have one on each side of the image.
-    if (sides[axis] !== 2 || padding[axis] !== 1 || dilation[axis] <= (axes[axis] as number)) continue;
-    throw new ShapeError(op, `a window dilated by ${inWords(dilation)} has no pixel of the image`, shapes);
+    // Windows that begin before the image may step over all of it.
+    const counted = axis === 0 ? rows : cols;
+    for (let i = 0; i < counted && i * stride[axis] < padding[axis]; i++) {
+      const before = padding[axis] - i * stride[axis];
+      const steps = Math.ceil(before / dilation[axis]);
+      if (steps < sides[axis] && steps * dilation[axis] < before + axes[axis]) continue;
+      throw new ShapeError(op, `a window dilated by ${inWords(dilation)} has no pixel of the image`, shapes);
+    }
   }
   return { image, made: back(rows, cols), high, wide, rows, cols, stride, padding, dilation };
 }

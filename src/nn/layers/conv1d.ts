@@ -1,6 +1,6 @@
 import { type Conv1dOptions, checkWhole, conv1d } from '../../kernels/spatial/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkGroups } from './conv2d.ts';
+import { checkGroups, checkWindow } from './conv2d.ts';
 import { heNormal, type Initializer, withInit, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -32,11 +32,8 @@ export class Conv1d {
     checkLayer('Conv1d', weights, { inputs, outputs }, arguments[4]);
     withInit('Conv1d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
     const { side, bias = true, init = heNormal, ...options } = settings;
-    const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
-    checkWhole('Conv1d', 'side', side, 1, {});
-    checkWhole('Conv1d', 'stride', stride, 1, {});
-    if (padding !== 'same') checkWhole('Conv1d', 'padding', padding, 0, {});
-    checkWhole('Conv1d', 'dilation', dilation, 1, {});
+    checkWindow('Conv1d', settings, checkWhole);
+    const { groups = 1 } = options;
     checkGroups('Conv1d', groups, inputs, outputs);
     this.weight = weights.parameter('weight', [outputs, inputs / groups, side], init);
     this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;

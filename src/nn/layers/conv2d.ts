@@ -40,7 +40,7 @@ export class Conv2d {
     checkLayer('Conv2d', weights, { inputs, outputs }, arguments[4]);
     withInit('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
     const { side: _, bias = true, init = heNormal, ...options } = settings;
-    const window = windowOf('Conv2d', settings);
+    const window = checkWindow('Conv2d', settings, pairOf);
     const { groups = 1 } = options;
     checkGroups('Conv2d', groups, inputs, outputs);
     this.weight = weights.parameter('weight', [outputs, inputs / groups, ...window], init);
@@ -89,7 +89,7 @@ export class ConvTranspose2d {
     checkLayer('ConvTranspose2d', weights, { inputs, outputs }, arguments[4]);
     withInit('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation', 'groups']);
     const { side: _, bias = true, init = heNormal, ...options } = settings;
-    const window = windowOf('ConvTranspose2d', settings);
+    const window = checkWindow('ConvTranspose2d', settings, pairOf);
     const { groups = 1 } = options;
     checkGroups('ConvTranspose2d', groups, inputs, outputs);
     this.weight = weights.parameter('weight', [inputs, outputs / groups, ...window], init);
@@ -114,15 +114,22 @@ export function checkGroups(layer: string, groups: number, inputs: number, outpu
   throw new ShapeError(layer, `the groups must divide inputs and outputs (${groups}, ${inputs} and ${outputs})`);
 }
 
-/** The sides of the window. @throws ShapeError unless they, and the numbers beside them, are whole. */
-function windowOf(
+/** What `check` makes of the window's side. @throws ShapeError unless it, and the numbers beside it, are whole. */
+export function checkWindow<R>(
   layer: string,
-  settings: Conv2dSettings & Pick<ConvTranspose2dSettings, 'outputPadding'>,
-): readonly [number, number] {
+  settings: {
+    readonly side: unknown;
+    readonly stride?: unknown;
+    readonly padding?: unknown;
+    readonly dilation?: unknown;
+    readonly outputPadding?: unknown;
+  },
+  check: (layer: string, name: string, value: unknown, least: 0 | 1, shapes: Readonly<Record<string, never>>) => R,
+): R {
   const { side, stride = 1, padding = 0, dilation = 1, outputPadding = 0 } = settings;
-  pairOf(layer, 'stride', stride, 1, {});
-  if (padding !== 'same') pairOf(layer, 'padding', padding, 0, {});
-  pairOf(layer, 'dilation', dilation, 1, {});
-  pairOf(layer, 'outputPadding', outputPadding, 0, {});
-  return pairOf(layer, 'side', side, 1, {});
+  check(layer, 'stride', stride, 1, {});
+  if (padding !== 'same') check(layer, 'padding', padding, 0, {});
+  check(layer, 'dilation', dilation, 1, {});
+  check(layer, 'outputPadding', outputPadding, 0, {});
+  return check(layer, 'side', side, 1, {});
 }

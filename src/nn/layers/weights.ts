@@ -46,10 +46,7 @@ export function checkLayer(
     if (Number.isInteger(size) && (size as number) >= 0) continue;
     throw new ArgumentError(`${layer}: ${name} must be a whole number, 0 or more; it is ${describe(size)}`);
   }
-  if (extra === undefined) return;
-  throw new ArgumentError(
-    `${layer}: ${describe(extra)} is an argument too many; options come by name: { bias: false }`,
-  );
+  if (extra !== undefined) throw new ArgumentError(`${layer}: options come by name, not as ${describe(extra)}`);
 }
 
 /** Values of a weight that are made of tensors in a file. */

@@ -98,7 +98,7 @@ export class Tensor {
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
     throw new StepError(
-      `${this}: JavaScript's operators and JSON do not reach its values; use ops, such as add(a, b), or await toArray(x)`,
+      `${this}: operators and JSON do not reach its values; use ops, such as add(a, b), or await toArray(x)`,
     );
   }
 }

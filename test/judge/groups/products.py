@@ -312,6 +312,16 @@ def convolutions(m):
         m.add(args, lambda x, w, bias=None: F.conv2d(x, w, bias, stride=p).flatten(2).mT)
 
 
+CEILED = (
+    ([3, 3], [2, 2], 0, [2, 5]),
+    ([3, 2], [2, 2], 0, [2, 3]),
+    ([3, 3], [3, 3], 1, [1, 4]),
+    ([4, 3], [3, 2], [2, 1], [3, 2]),
+    ([3, 3], [2, 1], 0, [2, 4]),
+    ([2, 3], [3, 5], [1, 0], [3, 4]),
+)
+
+
 def pooling(m):
     for name in ("maxPool2d", "avgPool2d"):
         m.op(name, value=1e-5, gradient=1e-5)
@@ -338,6 +348,15 @@ def pooling(m):
             # Of several NaN in a window the gradient is the first one's here, the last one's in torch.
             certain = not np.isnan(x.data).any()
             m.add([x, ours, *([given] if given else [])], lambda x: back(f(first(x, channels), window, **more)), certain)
+        # Windows of ceil_mode that begin in the image and end beyond it, also the only ones.
+        for i, (window, stride, padding, sides) in enumerate(CEILED):
+            more = {"stride": stride, "padding": padding}
+            if name == "avgPool2d" and i % 2:
+                more["count_include_pad"] = False
+            given = {"stride": stride, "padding": padding, "ceilMode": True, **({} if len(more) == 2 else {"countPadding": False})}
+            x = m.x(m.distinct([1, *sides, 2], grain=2))
+            f = F.max_pool2d if name == "maxPool2d" else F.avg_pool2d
+            m.add([x, window, given], lambda x: last(f(first(x, "last"), window, ceil_mode=True, **more)))
     for name, f in (("maxPool1d", F.max_pool1d), ("avgPool1d", F.avg_pool1d)):
         m.op(name)
         for _ in range(m.count // 2):

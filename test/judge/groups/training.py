@@ -11,8 +11,11 @@ from .products import first, last
 # Layers. A case constructs ours with `construct` after the weights, and calls `method` with `args`.
 
 
-def layer(m, construct, weights, args, reference, method="forward", after=None):
-    """`reference(weights, *inputs)` gives y and, where `after` names some, the weights that are then others."""
+def layer(m, construct, weights, args, reference, method="forward", after=None, second=False):
+    """
+    `reference(weights, *inputs)` gives y and, where `after` names some, the weights that are then others. Where `second`, also the gradients
+    of the gradients' weighted sum.
+    """
     inputs = []
     encoded = m._args(args, inputs)
     named = {name: m.x(value) for name, value in weights.items()}
@@ -23,7 +26,13 @@ def layer(m, construct, weights, args, reference, method="forward", after=None):
     dy = m.numbers(tuple(y.shape), -2, 2, 4)
     names = [name for name in named if not name.startswith("running")]
     wrt = [x for x in xs if x.dtype == torch.float64] + [tensors[name] for name in names]
-    grads = torch.autograd.grad(y, wrt, torch.from_numpy(np.array(dy, dtype=np.float64)))
+    grads = torch.autograd.grad(y, wrt, torch.from_numpy(np.array(dy, dtype=np.float64)), create_graph=second)
+    more = {}
+    if second:
+        along = [m.numbers(tuple(g.shape), -1, 1, 4) for g in grads]
+        total = sum((g * torch.from_numpy(np.array(u, dtype=np.float64))).sum() for g, u in zip(grads, along))
+        more["along"] = [m._list(u) for u in along]
+        more["seconds"] = [m._list(g.numpy()) for g in torch.autograd.grad(total, wrt)]
     m.entry["cases"].append(
         {
             "construct": m._args(construct, []),
@@ -33,7 +42,8 @@ def layer(m, construct, weights, args, reference, method="forward", after=None):
             "inputs": [m._input(x) for x in inputs],
             "results": [m._result(y, None)],
             "dys": [m._list(dy)],
-            "gradients": [m._list(g.numpy()) for g in grads],
+            "gradients": [m._list(g.detach().numpy()) for g in grads],
+            **more,
             "after": {name: m._list(value.detach().numpy()) for name, value in moved.items()},
         }
     )
@@ -159,7 +169,8 @@ def recurrent(m, run, gates):
         # What the module calls with its own weights.
         f = lambda w, x: run(x, state, list(w.values()), bias, count, 0.0, True, both, batch_first)[0]
         options = {"layers": count, "bidirectional": both, "batchFirst": batch_first, "bias": bias}
-        layer(m, [inputs, hidden, options], weights, [m.x(m.numbers([2, 4, inputs] if batch_first else [4, 2, inputs], -1, 1))], f)
+        x = m.x(m.numbers([2, 4, inputs] if batch_first else [4, 2, inputs], -1, 1))
+        layer(m, [inputs, hidden, options], weights, [x], f, second=True)
 
 
 # Optimizers.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { interpolate } from '../../../src/kernels/layout/resize.ts';
+import { slice } from '../../../src/kernels/layout/slice.ts';
 import {
   type AvgPoolOptions,
   adaptiveAvgPool2d,
@@ -82,6 +83,8 @@ const table: readonly (readonly [window: number | readonly [number, number], opt
   [2, { channels: 'first' }, [2, 3, 4, 6], [1, 17, 5, 7]],
   [3, { stride: 2, padding: 1, channels: 'first' }, [2, 3, 7, 8]],
   [2, { ceilMode: true }, [1, 5, 4, 3], [1, 3, 7, 2]],
+  // Not even one window is whole.
+  [3, { stride: 2, ceilMode: true }, [1, 2, 5, 3]],
   [3, { stride: 3, padding: 1, ceilMode: true }, [1, 6, 7, 3], [1, 5, 8, 2]],
 ];
 for (const [window, options, ...shapes] of table) {
@@ -236,6 +239,13 @@ describe('maxPool2d', () => {
     );
     expect(() => maxPool2d(x, 2, { dilation: 5, padding: 1 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: maxPool2d: a window dilated by 5 has no pixel of the image; got x [1, 4, 4, 3]]`,
+    );
+    const over = { dilation: [5, 1], padding: 1, stride: [8, 1], ceilMode: true } as const;
+    expect(() => maxPool2d(slice(x, 1, 0, 2), 3, over)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: a window dilated by 5 and 1 has no pixel of the image; got x [1, 2, 4, 3]]`,
+    );
+    expect(() => maxPool2d(slice(x, 1, 0, 1), 4, { stride: 2, ceilMode: true })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: a window of 4 × 4 does not fit, with padding 0; got x [1, 1, 4, 3]]`,
     );
     expect(() => avgPool2d(x, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: avgPool2d: the window must be a whole number above 0 (0); got x [1, 4, 4, 3]]`,

@@ -105,7 +105,7 @@ describe('console.log in Node prints of a tensor what the host knows', () => {
   it('and JSON, which cannot wait either, says so', () => {
     const x = tensor(device.current, [1, 2]);
     expect(() => JSON.stringify({ loss: x })).toThrow(
-      "Tensor f32 [2]: JavaScript's operators and JSON do not reach its values; use ops, such as add(a, b), or await toArray(x)",
+      'Tensor f32 [2]: operators and JSON do not reach its values; use ops, such as add(a, b), or await toArray(x)',
     );
   });
 });
