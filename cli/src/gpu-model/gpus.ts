@@ -47,6 +47,8 @@ export interface GpuFigures {
 export interface Gpu {
   readonly key: GpuName;
   readonly name: string;
+  /** As adapters tell it, by which kernels choose their variants. */
+  readonly vendor: 'nvidia' | 'apple' | 'intel' | 'arm';
   readonly figures: GpuFigures;
 }
 
@@ -83,6 +85,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
   h100: {
     key: 'h100',
     name: 'NVIDIA H100 SXM',
+    vendor: 'nvidia',
     figures: {
       ...nvidia,
       units: figure(132, hopper),
@@ -100,6 +103,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
   rtx4090: {
     key: 'rtx4090',
     name: 'NVIDIA RTX 4090',
+    vendor: 'nvidia',
     figures: {
       ...nvidia,
       units: figure(128, ada),
@@ -117,6 +121,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
   m3: {
     key: 'm3',
     name: 'Apple M3, 10 cores',
+    vendor: 'apple',
     figures: {
       units: figure(10, 'Apple, newsroom, October 2023'),
       clock: assumed(1.4, 'not published; measured by users, 1.38 to 1.4'),
@@ -145,6 +150,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
   arc: {
     key: 'arc',
     name: 'Intel Arc A770',
+    vendor: 'intel',
     figures: {
       units: figure(32, 'Intel ARK'),
       clock: figure(2.1, 'Intel ARK: graphics clock'),
@@ -173,6 +179,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
   mali: {
     key: 'mali',
     name: 'Arm Immortalis-G715, 11 cores',
+    vendor: 'arm',
     figures: {
       units: figure(11, 'MediaTek Dimensity 9200'),
       clock: assumed(0.98, 'as users report of the Dimensity 9200'),

@@ -5,7 +5,7 @@ import type { Analysis } from './analysis.ts';
 import { type CountedLaunch, Counter, type Counts, type Lanes } from './counts.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import { type Fault, faultsOf } from './faults.ts';
-import { type GpuName, gpuNames, gpus, lanesOf } from './gpus.ts';
+import { type Gpu, type GpuName, gpuNames, gpus, lanesOf } from './gpus.ts';
 import { trace } from './trace.ts';
 
 export interface GpuModelOptions extends WorkOptions<Progress & { readonly name: string }> {
@@ -60,25 +60,20 @@ export async function gpuModel(
 ): Promise<ModelledLaunch[]> {
   const { signal, onProgress, groups } = options;
   const chosen = (options.gpus ?? gpuNames).map((name) => gpus[name]);
-  const lanes = chosen.map(lanesOf);
-  const different = [...new Map(lanes.map((one) => [JSON.stringify(one), one])).values()];
-  const equal = new Map<string, Launch[]>();
-  for (const launch of await onGpu(device, options.tuned, () => fusedLaunchesOf(device, body))) {
-    const key = keyOf(launch);
-    equal.set(key, [...(equal.get(key) ?? []), launch]);
-  }
+  const all = await launchesOfAll(device, body, chosen, options.tuned);
   const modelled: ModelledLaunch[] = [];
-  for (const [launch, ...others] of equal.values()) {
+  for (const { launch, times, gpus: own } of all) {
     signal?.throwIfAborted();
-    if (!launch) continue;
-    onProgress?.({ name: launch.kernel.name, done: modelled.length, total: equal.size });
+    onProgress?.({ name: launch.kernel.name, done: modelled.length, total: all.length });
+    const lanes = own.map(lanesOf);
+    const different = [...new Map(lanes.map((one) => [JSON.stringify(one), one])).values()];
     const counted = await countLaunch(device, launch, different, groups);
     const { analysis, workgroups } = counted;
     modelled.push({
       ...{ kernel: launch.kernel.name, grid: launch.grid, workgroups, workgroupSize: analysis.workgroupSize },
-      ...{ times: 1 + others.length, workgroupBytes: analysis.workgroupBytes, registers: analysis.registers },
+      ...{ times, workgroupBytes: analysis.workgroupBytes, registers: analysis.registers },
       scratch: Object.fromEntries(analysis.scratch),
-      gpus: chosen.map((gpu, i) => {
+      gpus: own.map((gpu, i) => {
         const at = different.findIndex((one) => JSON.stringify(one) === JSON.stringify(lanes[i]));
         const counts = counted.counts[at] as Counts;
         const found = estimate(counted, counts, gpu);
@@ -87,6 +82,38 @@ export async function gpuModel(
     });
   }
   return modelled;
+}
+
+/** Launches that are the same on some GPUs, and how often they are there. */
+interface Equal {
+  readonly launch: Launch;
+  times: number;
+  readonly gpus: Gpu[];
+}
+
+/** The different launches of a body on all of these GPUs, in order: those of different vendors may take different variants. */
+async function launchesOfAll(
+  device: Device,
+  body: () => Results,
+  chosen: readonly Gpu[],
+  tuned: ReadonlyMap<string, string> | undefined,
+): Promise<Equal[]> {
+  const all = new Map<string, Equal>();
+  for (const vendor of new Set(chosen.map((gpu) => gpu.vendor))) {
+    const own = new Map<string, Equal>();
+    for (const launch of await onGpu(device, vendor, tuned, () => fusedLaunchesOf(device, body))) {
+      const key = keyOf(launch);
+      const equal = own.get(key);
+      if (equal) equal.times++;
+      else own.set(key, { launch, times: 1, gpus: chosen.filter((gpu) => gpu.vendor === vendor) });
+    }
+    for (const [key, one] of own) {
+      const equal = all.get(`${one.times} ${key}`);
+      if (equal) equal.gpus.push(...one.gpus);
+      else all.set(`${one.times} ${key}`, one);
+    }
+  }
+  return [...all.values()];
 }
 
 /** Launches with the same key touch memory in the same way. */
@@ -116,25 +143,32 @@ export async function countLaunch(
 }
 
 /**
- * The launches of a body as they are on a GPU with subgroups of 32, whatever the device: its kernels choose their variants by its
- * profile, which is another's while the body records.
+ * The launches of a body as they are on NVIDIA's GPUs, whatever the device: its kernels choose their variants by its profile and its
+ * vendor, which are another's while the body records.
  */
 export function launchesOnGpu(device: Device, body: () => Results, variants?: ReadonlyMap<string, string>): Launch[] {
-  return onGpu(device, variants, () => launchesOf(device, body));
+  return onGpu(device, 'nvidia', variants, () => launchesOf(device, body));
 }
 
-function onGpu<R>(device: Device, variants: ReadonlyMap<string, string> | undefined, record: () => R): R {
+function onGpu<R>(
+  device: Device,
+  vendor: Gpu['vendor'],
+  variants: ReadonlyMap<string, string> | undefined,
+  record: () => R,
+): R {
   const profile = { kind: 'gpu', workgroupsWanted: 2048, sharedThreads: 8, subgroupSize: 32 } as const;
-  const { tuned } = device;
+  const { adapter, tuned } = device;
+  const restored = (value: unknown) => ({ value, configurable: true, enumerable: true });
   // What was tuned on this device does not hold for another.
   Object.defineProperties(device, {
     profile: { value: profile, configurable: true },
-    tuned: { value: variants ?? new Map<string, string>(), configurable: true },
+    adapter: restored({ vendor, architecture: '', device: '', description: '', isFallbackAdapter: false }),
+    tuned: restored(variants ?? new Map<string, string>()),
   });
   try {
     return record();
   } finally {
     Reflect.deleteProperty(device, 'profile');
-    Object.defineProperty(device, 'tuned', { value: tuned, configurable: true, enumerable: true });
+    Object.defineProperties(device, { adapter: restored(adapter), tuned: restored(tuned) });
   }
 }

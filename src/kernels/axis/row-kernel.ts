@@ -78,7 +78,10 @@ export function rowKernel(
     const loads = { ...rows };
     if (layout === 'rows') loads.length /= 4;
     if (layout === 'columns') loads.inner /= 4;
-    const constants = layout === 'ragged' ? { WG: 8, THREADS: 1, ROWS_ADJACENT: 0 } : rowThreads(device, loads);
+    const constants =
+      layout === 'ragged'
+        ? { WG: 8, THREADS: 1, ROWS_ADJACENT: 0 }
+        : rowThreads(device, loads, 64, layout === 'ones' ? 32 : 8);
     const steps = (layout === 'ragged' ? rows.length / 4 : loads.length) / constants.THREADS;
     const loops = loopsFor(steps);
     const key = `${layout} ${loops}`;

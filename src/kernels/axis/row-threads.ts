@@ -17,7 +17,7 @@ export const rowThreadOverrides = { WG: 64, THREADS: 8, ROWS_ADJACENT: 0 } as co
  * How many threads share a row. Neighbouring threads should read neighbouring addresses: with `inner` 1 they share one row,
  * otherwise (ROWS_ADJACENT) they have neighbouring rows.
  *
- * On a GPU no more threads share a row than addresses are loaded at once (8: a sector of 32 bytes) unless there are too few rows to
+ * On a GPU no more threads share a row than addresses are loaded at once (`enough`: 8 vec4s are 128 bytes) unless there are too few rows to
  * keep it busy: reducing over threads costs barriers. On a CPU, where barriers are expensive and neighbouring addresses are loaded
  * one by one, each row has one thread as long as there is a row for every element of its vector units (8).
  */
@@ -25,6 +25,7 @@ export function rowThreads(
   device: Device,
   { outer, length, inner }: AxisRows,
   max = 64,
+  enough = 8,
 ): { WG: number; THREADS: number; ROWS_ADJACENT: number } {
   const rows = outer * inner;
   const across = inner >= 8;
@@ -33,10 +34,9 @@ export function rowThreads(
     while (threads < max && rows * threads < 8 && threads * 16 < length) threads *= 2;
     return { WG: Math.max(threads, rows < 4096 ? 8 : 64), THREADS: threads, ROWS_ADJACENT: Number(across) };
   }
-  const enough = across ? 1 : 8;
   let threads = 1;
   while (threads < (across ? Math.min(max, 8) : max) && threads * 4 < length) {
-    if (threads >= enough && rows * threads >= 32768) break;
+    if (threads >= (across ? 1 : enough) && rows * threads >= 32768) break;
     threads *= 2;
   }
   return { WG: Math.max(64, across ? 32 * threads : threads), THREADS: threads, ROWS_ADJACENT: Number(across) };
@@ -76,26 +76,26 @@ function join(name: string, combine: string, type: 'f32' | 'vec2f' | 'vec4f' = '
   return {
     name,
     needs: [rowThreadPlace],
-    // The barrier in front lets two calls follow each other: nobody may still be reading the previous result.
+    // Neighbours have neighbouring cells, which lie in different banks; the threads of a row are `hop` apart. The barrier in front lets two
+    // calls follow each other: nobody may still be reading the previous result.
     wgsl: `
 var<workgroup> ${name}Cells: array<${type}, WG>;
 fn ${name}(value: ${type}, l: u32) -> ${type} {
   if (THREADS == 1u) { return value; }
   let thread = threadOf(l);
-  let rows = WG / THREADS;
-  let cell = thread * rows + rowOf(l);
+  let hop = select(1u, WG / THREADS, ROWS_ADJACENT == 1u);
   workgroupBarrier();
-  ${name}Cells[cell] = value;
+  ${name}Cells[l] = value;
   workgroupBarrier();
   for (var half = THREADS / 2u; half > 0u; half = half / 2u) {
     if (thread < half) {
-      let a = ${name}Cells[cell];
-      let b = ${name}Cells[cell + half * rows];
-      ${name}Cells[cell] = ${combine};
+      let a = ${name}Cells[l];
+      let b = ${name}Cells[l + half * hop];
+      ${name}Cells[l] = ${combine};
     }
     workgroupBarrier();
   }
-  return ${name}Cells[cell - thread * rows];
+  return ${name}Cells[l - thread * hop];
 }`,
   };
 }

@@ -95,18 +95,19 @@ function inTwo(x: Tensor, shape: Shape, axes: readonly Axis[]): Tensor {
 }
 
 /**
- * Launches the transpose of two axes, the last one of x and the last one of the result, if their lengths are a multiple of 4. `axes`
- * are those of the result, with their steps in x.
+ * Launches the transpose of two axes, the last one of x and the last one of the result: by vec4s if their lengths are a multiple of 4, else on
+ * GPUs alone. `axes` are those of the result, with their steps in x.
  */
 function transposed(x: Tensor, y: Tensor, axes: readonly Axis[]): boolean {
   const down = axes.findIndex(({ step }) => step === 1);
   const across = axes.length - 1;
-  const fits =
-    down >= 0 &&
-    down < across &&
+  if (down < 0 || down >= across) return false;
+  const inFours =
     axes.every(({ length }, i) => (i !== down && i !== across) || length % 4 === 0) &&
     axes.every(({ step }, i) => i === down || step % 4 === 0);
-  if (!fits) return false;
+  const shorter = Math.min((axes[down] as Axis).length, (axes[across] as Axis).length);
+  const inTiles = x.device.profile.kind === 'gpu' && shorter >= FEWEST_IN_TILES;
+  if (!inFours && !inTiles) return false;
   const params: Record<string, number> = {};
   const name = (which: number | 'across' | 'down', i: number) => {
     const axis = axes[i];
@@ -119,9 +120,14 @@ function transposed(x: Tensor, y: Tensor, axes: readonly Axis[]): boolean {
   const others = axes.flatMap((_, i) => (i === across || i === down ? [] : [i])).reverse();
   for (let k = 0; k < 4; k++) name(k, others[k] ?? -1);
   const all = { ...elementsOf(x.device, y.size / 4), ...params } as { [name in keyof typeof transposeParams]: number };
-  dispatch(transpose, { x, y }, all, { RANK: others.length });
+  const RANK = others.length;
+  if (inTiles) dispatch(transposeInTiles[inFours ? 'vec4<T>' : 'T'], { x, y }, all, { RANK });
+  else dispatch(transpose, { x, y }, all, { RANK });
   return true;
 }
+
+/** Of shorter axes most of a tile would be empty. */
+const FEWEST_IN_TILES = 16;
 
 const transposeAxes = ['across', 'down', 0, 1, 2, 3] as const;
 const transposeParams: Readonly<
@@ -172,6 +178,19 @@ ${
     y[to / 4u + 2u * line] = vec4<T>(a.z, b.z, c.z, d.z);
     y[to / 4u + 3u * line] = vec4<T>(a.w, b.w, c.w, d.w);`),
 });
+
+const tileKernel = (element: 'T' | 'vec4<T>') =>
+  kernel({
+    name: 'transpose',
+    bind: { x: `read ${element}`, y: `write ${element}` },
+    params: transposeParams,
+    override: { ...elementOverride, RANK: 0 },
+    grid: ({ lengthacross, lengthdown, length0, length1, length2, length3 }) => [
+      Math.ceil(lengthacross / 32) * Math.ceil(lengthdown / 32) * length0 * length1 * length2 * length3,
+    ],
+    wgsl: async () => (await import('./transpose-tile.ts')).transposeTile(element),
+  });
+const transposeInTiles = { T: /*#__PURE__*/ tileKernel('T'), 'vec4<T>': /*#__PURE__*/ tileKernel('vec4<T>') };
 
 // Rows are the last axis of the result; the others are taken apart from the last on to find where a row begins in x.
 const copyKernel = (element: 'T' | 'vec4<T>' | 'u32') =>

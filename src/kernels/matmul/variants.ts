@@ -44,7 +44,7 @@ export function chooseVariant(device: Device, product: Product): MatmulVariant {
   if (tuned) return tuned;
   return device.profile.kind === 'cpu' && device.profile.sharedThreads > 0
     ? defaultSubgroup(device, product)
-    : defaultTile(product);
+    : defaultTile(device, product);
 }
 
 /** What {@link tune} found for a product. */
@@ -123,15 +123,22 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
   return { kind: 'subgroup', rowsPerThread, colsPerThread };
 }
 
-function defaultTile(product: Product): MatmulVariant {
+/**
+ * By the vendor that the adapter tells, as `zeroseg bench --model` finds it good. Apple's and Intel's GPUs have 8 to 40 cores where NVIDIA's
+ * and AMD's have 60 to 140: fewer large tiles keep them busy, and splitting only costs. A thread on those of phones has 64 registers, which
+ * the 64 sums of the large tile would fill alone.
+ */
+function defaultTile({ adapter: { vendor } }: Device, product: Product): MatmulVariant {
+  const isPhone = /^(arm|img|qua|sam)/.test(vendor);
+  const busy = isPhone || /^(app|int)/.test(vendor) ? 16 : 64;
   const large = tilesFor(product, 64);
-  const threadTile = large >= 64 ? 8 : 4;
+  const threadTile = large < busy || isPhone ? 4 : 8;
   const tiles = threadTile === 8 ? large : tilesFor(product, 32);
   // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. A part of less than
   // 256 would save no more than the launch takes that adds the parts up. Where there are more tiles, it must be long to save more than
   // adding up takes; no workgroup adds up more than 64 runs of 256 numbers.
   let splitK = 1;
-  const splitAt = (groups: number) => (groups < 64 ? 512 : groups < 512 ? 1025 : 64 * 256 + 1);
+  const splitAt = (groups: number) => (groups < busy ? 512 : groups < 8 * busy ? 1025 : 64 * 256 + 1);
   while (product.inner >= splitAt(tiles * splitK) * splitK) splitK *= 2;
   return { kind: 'tile', threadTile, splitK };
 }
@@ -159,11 +166,7 @@ export function formatVariant(variant: MatmulVariant): string {
 export function parseVariant(text: string): MatmulVariant | undefined {
   const [, kind, first, second] = /^(subgroup|tile) (\d{1,2}) (\d{1,2})$/.exec(text) ?? [];
   const [x, y] = [Number(first), Number(second)];
-  if (
-    kind === 'subgroup' &&
-    heights.some((rowsPerThread) => rowsPerThread === x) &&
-    widths.some((colsPerThread) => colsPerThread === y)
-  ) {
+  if (kind === 'subgroup' && heights.includes(x as 8) && widths.includes(y as 8)) {
     return { kind, rowsPerThread: x, colsPerThread: y };
   }
   if (kind === 'tile' && (x === 4 || x === 8) && y >= 1 && y <= 64) return { kind, threadTile: x, splitK: y };

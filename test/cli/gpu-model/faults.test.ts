@@ -91,6 +91,20 @@ test('a private array lies in memory where its index is known only when it runs,
   ]);
 });
 
+test('more values at once than a thread has registers', async () => {
+  const body = (count: number) => {
+    const values = Array.from({ length: count }, (_, k) => `v${k}`);
+    return `  let s = vec4f(x[i]);
+${values.map((name, k) => `  let ${name} = s * ${k}.5;`).join('\n')}
+  y[i] = (${values.join(' + ')}).x;`;
+  };
+  const [fault] = await faultsOf(body(70));
+  expect(fault).toMatch(
+    /^many registers: about 29\d values at once, where a thread has 255 registers: some lie in memory$/,
+  );
+  expect(await faultsOf(body(5))).toEqual([]);
+});
+
 test('lanes that wait for one of them', async () => {
   const [fault] = await faultsOf(`  var sum = x[i];
   for (var k = 0u; k < select(1u, 100u, l % 32u == 0u); k++) { sum = sum * 1.5 + 1.0; }

@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { gpuModel } from '../../../cli/src/gpu-model/model.ts';
+import { gpuModel, type ModelledLaunch } from '../../../cli/src/gpu-model/model.ts';
 import { qkvAttention } from '../../../src/kernels/attention/attention.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { permute } from '../../../src/kernels/layout/layout.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { groupNorm } from '../../../src/kernels/row-ops/group-norm.ts';
+import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
+import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
+import { maxPool2d } from '../../../src/kernels/spatial/pool.ts';
+import { unfold } from '../../../src/kernels/spatial/windows.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { useDevice } from '../../support/device.ts';
@@ -11,8 +18,77 @@ const device = useDevice();
 
 /** Bytes of workgroup memory that every WebGPU device has. */
 const WORKGROUP_MEMORY = 16_384;
+/** Invocations of a workgroup that every WebGPU device has. */
+const WORKGROUP_SIZE = 256;
 /** What no kernel for GPUs may have, whatever the sizes. */
 const FORBIDDEN = ['bank conflicts', 'scalar loads', 'private array in memory'];
+
+/** What a launch may not have on any GPU, in words: nothing where all is well. `least`: of the bytes of the sectors that it touches. */
+function wrongOf({ kernel, workgroups, workgroupBytes, workgroupSize, scratch, gpus }: ModelledLaunch, least: number) {
+  const [x, y, z] = workgroupSize;
+  const wrong: string[] = Object.keys(scratch).map((name) => `${name} is a private array in memory`);
+  if (workgroupBytes > WORKGROUP_MEMORY) wrong.push(`${workgroupBytes} bytes of workgroup memory`);
+  if (x * y * z > WORKGROUP_SIZE) wrong.push(`${x * y * z} threads`);
+  for (const { coalescing, counts } of gpus) {
+    // A single workgroup has a few numbers to add up, and stores one.
+    if (workgroups > 1 && coalescing < least) wrong.push(`uses ${Math.round(coalescing * 100)} % of its sectors`);
+    for (const { site, turns, fewestTurns } of counts.sites) {
+      if (site.space === 'workgroup' && turns > 2 * fewestTurns)
+        wrong.push(`${site.text} takes ${(turns / fewestTurns).toFixed(1)} turns`);
+    }
+  }
+  return wrong.map((words) => `${kernel} ${words}`);
+}
+
+describe('all others read whole sectors, meet in banks in twos at most, and stay within the limits of every device', () => {
+  type Made = (...shape: number[]) => Tensor;
+  const bodies: Record<string, readonly [least: number, body: (made: Made) => Tensor[]]> = {
+    'rows, and the gradients of their weights': [
+      0.8,
+      (made) => {
+        const [x, weight, bias] = [made(64, 128), made(128), made(128)];
+        return [...gradients(layerNorm(x, weight, bias, 1e-6), [x, weight, bias], made(64, 128))];
+      },
+    ],
+    'norms of groups': [
+      0.8,
+      (made) => {
+        const [x, weight, bias] = [made(2, 8, 8, 64), made(64), made(64)];
+        return [...gradients(groupNorm(x, weight, bias, 8, 1e-6), [x, weight, bias], made(2, 8, 8, 64))];
+      },
+    ],
+    'sums, and a transpose': [0.8, (made) => [sum(made(128, 128), { axes: [0] }), permute(made(64, 96), [1, 0])]],
+    // Rows that begin anywhere touch a sector more.
+    'lengths that are no multiple of 4': [0.75, (made) => [softmax(made(64, 197)), permute(made(127, 127), [1, 0])]],
+    // Products of convolutions are those of matmul, below.
+    'windows, and pooling': [
+      0.8,
+      (made) => {
+        const x = made(2, 8, 8, 32);
+        const same = { stride: [1, 1], padding: [1, 1], dilation: [1, 1] } as const;
+        const [rows, pooled] = [unfold(x, { high: 8, wide: 8, rows: 3, cols: 3, ...same }), maxPool2d(x, 2)];
+        return [...gradients(rows, [x], made(...rows.shape)), ...gradients(pooled, [x], made(...pooled.shape))];
+      },
+    ],
+  };
+  for (const [name, [least, body]] of Object.entries(bodies)) {
+    test(name, async () => {
+      const own: Tensor[] = [];
+      const made = (...shape: number[]) => {
+        const t = variable(device.current, shape);
+        own.push(t);
+        return t;
+      };
+      try {
+        const launches = await gpuModel(device.current, () => body(made), { gpus: ['h100'], groups: 1 });
+        expect(launches.length).toBeGreaterThan(1);
+        expect(launches.flatMap((launch) => wrongOf(launch, least))).toEqual([]);
+      } finally {
+        own.forEach(free);
+      }
+    });
+  }
+});
 
 describe('matmul and attention for GPUs have no bank conflicts, load vec4s and whole sectors, and keep no private array', () => {
   const bodies: Record<string, (made: (...shape: number[]) => Tensor) => Tensor[]> = {

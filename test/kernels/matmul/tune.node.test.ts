@@ -154,6 +154,30 @@ it('tries on each kind of device what can win there', ({ onTestFinished }) => {
   expect(tried(64)[0]).toBe('tile 4 1');
 });
 
+it('takes what the model of GPUs finds good where nobody has tuned, by the vendor', () => {
+  const gpu = device.current;
+  const operand = { along: 'inner', four: true } as const;
+  const usual = (vendor: string, rows: number, inner: number, cols: number) => {
+    const one = Object.create(gpu, {
+      profile: { value: profileOf({}, false, false) },
+      adapter: { value: { vendor } },
+      tuned: { value: new Map() },
+    });
+    return formatVariant(chooseVariant(one, { rows, cols, inner, batch: 1, a: operand, b: operand, dtype: 'f32' }));
+  };
+  const all = (rows: number, inner: number, cols: number) =>
+    ['nvidia', 'amd', '', 'apple', 'intel', 'arm', 'qualcomm', 'img-tec'].map((vendor) =>
+      usual(vendor, rows, inner, cols),
+    );
+  const [one, small, split] = ['tile 8 1', 'tile 4 1', 'tile 8 4'];
+  // Many tiles; of 36 large tiles, the few cores of Apple's and Intel's have enough; of 156 with a long inner axis, nothing is split there.
+  expect(all(1024, 1024, 1024)).toEqual([one, one, one, one, one, small, small, small]);
+  expect(all(384, 384, 384)).toEqual([small, small, small, one, one, small, small, small]);
+  expect(all(788, 3072, 768)).toEqual([split, split, split, one, one, small, small, small]);
+  // The gradient of a small weight is split everywhere.
+  expect(all(32, 8192, 32).map((text) => Number(text.split(' ')[2]) > 1)).not.toContain(false);
+});
+
 it('measures products of f16 too', async ({ skip }) => {
   const gpu = device.current;
   skip(!gpu.features.has('shader-f16'), 'this device has no f16');
