@@ -170,7 +170,7 @@ def recurrent(m, run, gates):
         f = lambda w, x: run(x, state, list(w.values()), bias, count, 0.0, True, both, batch_first)[0]
         options = {"layers": count, "bidirectional": both, "batchFirst": batch_first, "bias": bias}
         x = m.x(m.numbers([2, 4, inputs] if batch_first else [4, 2, inputs], -1, 1))
-        layer(m, [inputs, hidden, options], weights, [x], f, second=True)
+        layer(m, [inputs, hidden, options], weights, [x], f, second=count == 1)
 
 
 # Optimizers.
