@@ -10,6 +10,7 @@ import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import { scan } from '../../src/tensor/graph/scan.ts';
 import type { Launch, Tensor } from '../../src/tensor/graph/tensor.ts';
+import { fold } from '../../src/tensor/run/fold.ts';
 import { fuse } from '../../src/tensor/run/fuse.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import { cellTaps } from '../../src/zeroseg/image/cell-taps.ts';
@@ -593,6 +594,19 @@ describe('workgroups too many write nothing', () => {
     expect(launches.filter(({ kernel }) => kernel.name === name)).toHaveLength(1);
     launched.add(name);
     const grid = (launch: Launch) => (launch.kernel.name === name ? withSurplus(launch) : launch.grid);
+    expect(await compareGrids(device.current, launches, grid)).toEqual([]);
+  });
+
+  it('in launches that pointwise ops are folded into', async () => {
+    const body = () => {
+      const [x, other] = [floats(37, 9), floats(37, 9)];
+      const y = ops.mean(ops.square(ops.sub(ops.exp(x), other)));
+      gradients(y, [x]);
+    };
+    const launches = fold(launchesOf(device.current, body), new Set());
+    const isFolded = ({ kernel }: Launch) => / in /.test(kernel.name);
+    expect(launches.filter(isFolded).length).toBeGreaterThan(1);
+    const grid = (launch: Launch) => (isFolded(launch) ? withSurplus(launch) : launch.grid);
     expect(await compareGrids(device.current, launches, grid)).toEqual([]);
   });
 

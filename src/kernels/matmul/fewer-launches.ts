@@ -1,5 +1,6 @@
 // Loaded on demand, with what it imports: no values of anything else (see `tensor/run/on-demand.ts`).
 import type { Launch, Storage } from '../../tensor/graph/index.ts';
+import type { FusionTools } from '../../tensor/run/index.ts';
 import { putSideBySide } from './side-by-side.ts';
 import { joinSplitSums } from './split-sums.ts';
 
@@ -11,8 +12,10 @@ export async function fuse(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
   { rule, names }: Launch['kernel'],
+  load: () => Promise<FusionTools>,
 ): Promise<readonly Launch[]> {
   const isOne = ({ kernel }: Launch) => kernel.rule === rule && kernel.names[0] === names[0];
   if (launches.find(isOne)?.kernel.names !== names) return launches;
-  return names[0] === 'parts' ? joinSplitSums(launches, kept, isOne) : putSideBySide(launches, isOne);
+  const tools = await load();
+  return names[0] === 'parts' ? joinSplitSums(launches, kept, isOne, tools) : putSideBySide(launches, isOne, tools);
 }

@@ -1,7 +1,7 @@
 // Loaded on demand: imports no values of other scripts (see `tensor/run/on-demand.ts`).
 import type { Binding, Kernel, Piece, Scalar } from '../../gpu/index.ts';
 import type { Launch, Tensor } from '../../tensor/graph/index.ts';
-import { overlap } from './split-sums.ts';
+import type { FusionTools } from '../../tensor/run/index.ts';
 
 /** How far behind a launch another is looked for: in the backward of an MLP two products lie between a pair. */
 const REACH = 8;
@@ -19,6 +19,7 @@ const MOST_GROUPS = 65_535;
 export async function putSideBySide(
   launches: readonly Launch[],
   isProduct: (launch: Launch) => boolean,
+  { areBound }: FusionTools,
 ): Promise<readonly Launch[]> {
   const left: (Launch | undefined)[] = [...launches];
   for (const [at, first] of launches.entries()) {
@@ -39,15 +40,6 @@ export async function putSideBySide(
     }
   }
   return left.filter((launch) => launch !== undefined);
-}
-
-/** Whether launches must keep their order: one writes what the other uses. */
-function areBound(a: Launch, b: Launch): boolean {
-  return a.tensors.some((x, i) =>
-    b.tensors.some(
-      (y, k) => (isWritten(a, i) || isWritten(b, k)) && x.size > 0 && y.size > 0 && overlap(x.storage, y.storage),
-    ),
-  );
 }
 
 function isWritten({ kernel }: Launch, i: number): boolean {

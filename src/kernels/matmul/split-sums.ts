@@ -1,20 +1,17 @@
 // Loaded on demand: imports no values (see `tensor/run/on-demand.ts`).
 import type { Kernel } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../../tensor/graph/index.ts';
+import type { FusionTools } from '../../tensor/run/index.ts';
 
 /** More bytes of parts are not kept for one launch. */
 const MOST_BYTES = 2 ** 22;
 /** Words of a workgroup in the table. */
 const WORDS = 5;
 
-/** A launch that can wait: at a place in the list, for parts of a launch at another, and until somebody needs its results. */
+/** What {@link joinSplitSums} makes of a launch: parts, and their sum. */
 interface Sum {
-  readonly at: number;
-  readonly launch: Launch;
-  readonly madeAt: number;
-  readonly until: number;
-  /** Where parts are, and what is made of them. */
-  readonly sums: readonly { readonly parts: Tensor; readonly y: Tensor }[];
+  readonly parts: Tensor;
+  readonly results: readonly [Tensor];
 }
 
 /**
@@ -25,109 +22,46 @@ export function joinSplitSums(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
   isSum: (launch: Launch) => boolean,
+  { groupWaiting, gatherParts }: FusionTools,
 ): readonly Launch[] {
-  const uses = new Map<Storage, number[]>();
-  launches.forEach(({ tensors }, at) => {
-    for (const { storage } of tensors) uses.set(storage.root, [...(uses.get(storage.root) ?? []), at]);
-  });
   const left: (Launch | undefined)[] = [...launches];
-  const groups = new Map<Storage, Sum[]>();
-  const join = (group: Sum[]) => {
-    if (group.length > 1) joinGroup(group, left);
-    group.length = 0;
-  };
-  launches.forEach((launch, at) => {
-    const sum = isSum(launch) ? waiting(launches, launch, at, uses, kept) : undefined;
-    if (!sum) return;
-    const { root } = (sum.sums[0] as Sum['sums'][number]).y.storage;
-    const group = groups.get(root) ?? [];
-    groups.set(root, group);
-    const bytes = [...group, sum].flatMap(({ sums }) => sums).reduce((all, { parts }) => all + parts.storage.bytes, 0);
-    if (bytes > MOST_BYTES || group.some(({ until }) => until <= at)) join(group);
-    group.push(sum);
-  });
-  groups.forEach(join);
+  for (const group of groupWaiting(launches, kept, MOST_BYTES, (launch) =>
+    isSum(launch) ? sumsOf(launch) : undefined,
+  )) {
+    const { at, launch } = group.at(-1) as (typeof group)[number];
+    const { gathered, sums } = gatherParts(group, left);
+    left[at] = { ...joined(launch, gathered, sums), of: group.map((one) => one.launch) };
+  }
   return left.filter((launch) => launch !== undefined);
 }
 
-/** The launch at a place as one that can wait for others: it only adds up, by vec4s, into parts of a buffer. */
-function waiting(
-  launches: readonly Launch[],
-  launch: Launch,
-  at: number,
-  uses: ReadonlyMap<Storage, readonly number[]>,
-  kept: ReadonlySet<Storage>,
-): Sum | undefined {
-  const { kernel, params, loop } = launch;
-  const of = (name: string) => launch.tensors[kernel.names.indexOf(name)] as Tensor;
+/** What a launch adds up, where it only does so, by vec4s. */
+function sumsOf({ kernel, params, tensors }: Launch): readonly Sum[] | undefined {
+  const of = (name: string) => tensors[kernel.names.indexOf(name)] as Tensor;
   const isAdded = (what: string) => params[kernel.paramNames.indexOf(what)] === 1;
-  const [y, sums] = [of('y'), of('sums')];
-  if (loop || of('pre').size > 0 || isAdded('hasBias') || isAdded('hasResidual')) return undefined;
-  const made = [{ parts: of('parts'), y }, ...(sums.size > 0 ? [{ parts: of('rowParts'), y: sums }] : [])];
-  const { root } = y.storage;
-  let madeAt = at;
-  for (const one of made) {
-    const { storage } = one.parts;
-    const [first = at, second, ...others] = uses.get(storage) ?? [];
-    if (kept.has(storage) || storage.parent || first >= at || second !== at || others.length > 0) return undefined;
-    if (!one.y.storage.parent || one.y.storage.root !== root || one.y.size % 4 !== 0) return undefined;
-    madeAt = first;
-  }
-  const until = uses
-    .get(root)
-    ?.find(
-      (place) =>
-        place > at && launches[place]?.tensors.some((t) => made.some((one) => overlap(one.y.storage, t.storage))),
-    );
-  return { at, launch, madeAt, until: until ?? launches.length, sums: made };
+  if (of('pre').size > 0 || isAdded('hasBias') || isAdded('hasResidual')) return undefined;
+  const all: Sum[] = [{ parts: of('parts'), results: [of('y')] }];
+  if (of('sums').size > 0) all.push({ parts: of('rowParts'), results: [of('sums')] });
+  return all.every(({ results: [y] }) => y.size % 4 === 0) ? all : undefined;
 }
 
-/** Whether two storages have bytes in common. */
-export function overlap(a: Storage, b: Storage): boolean {
-  return a.root === b.root && a.rootOffset < b.rootOffset + b.bytes && b.rootOffset < a.rootOffset + a.bytes;
-}
-
-interface Classes {
-  readonly Storage: typeof Storage;
-  readonly Tensor: typeof Tensor;
-}
-
-/** Puts one launch in the place of the last of a group, whose parts then lie in one buffer. */
-function joinGroup(group: readonly Sum[], left: (Launch | undefined)[]): void {
-  const { at, launch } = group.at(-1) as Sum;
-  const all = group.flatMap((sum) => sum.sums.map((one) => ({ ...one, madeAt: sum.madeAt })));
-  const [{ y }] = all as [(typeof all)[number]];
+/** The launch that adds up all of a group, in the place of its last. */
+function joined(launch: Launch, parts: Tensor, sums: readonly (Sum & { readonly offset: number })[]): Launch {
+  const y = (sums[0] as Sum).results[0];
   const { device, storage, dtype } = y;
+  const words: number[] = [];
+  for (const { parts, results, offset } of sums) {
+    const [y] = results;
+    const n = y.size / 4;
+    const to = (y.storage.rootOffset * n) / y.storage.bytes;
+    for (let start = 0; start < n; start += 64) words.push(offset / 16, parts.size / y.size, n, start, to);
+  }
+  const groups = words.length / WORDS;
   // This script imports no values: what is made here is of the classes of what is there.
   const { Storage, Tensor } = { Storage: storage.constructor, Tensor: y.constructor } as unknown as Classes;
-  const bytes = all.map(({ parts }) => Math.ceil(parts.storage.bytes / 256) * 256);
-  const total = bytes.reduce((a, b) => a + b);
-  const parts = new Tensor(new Storage(device, total, 'recorded'), [total / 4], 'f32');
-  const words: number[] = [];
-  let offset = 0;
-  all.forEach((one, i) => {
-    const n = one.y.size / 4;
-    const to = (one.y.storage.rootOffset * n) / one.y.storage.bytes;
-    for (let start = 0; start < n; start += 64) {
-      words.push(offset / 16, one.parts.size / one.y.size, n, start, to);
-    }
-    const made = left[one.madeAt] as Launch;
-    const own = new Storage(device, one.parts.storage.bytes, 'recorded');
-    own.parent = parts.storage;
-    own.offset = offset;
-    const moved = {
-      ...made,
-      tensors: made.tensors.map((t) => (t.storage === one.parts.storage ? new Tensor(own, t.shape, t.dtype) : t)),
-    };
-    parts.storage.writers.push(moved);
-    left[one.madeAt] = moved;
-    offset += bytes[i] as number;
-  });
-  for (const sum of group) left[sum.at] = undefined;
-  const groups = words.length / WORDS;
   const table = new Storage(device, words.length * 4, 'constant');
   table.data = Uint32Array.from(words);
-  left[at] = {
+  return {
     ...launch,
     kernel: together,
     tensors: [
@@ -139,9 +73,13 @@ function joinGroup(group: readonly Sum[], left: (Launch | undefined)[]): void {
     constants: {},
     grid: [groups, 1, 1],
     label: 'matmul parts of all',
-    ranges: { 2: all.map((one) => one.y.storage) },
-    of: group.map((sum) => sum.launch),
+    ranges: { 2: sums.map(({ results: [y] }) => y.storage) },
   };
+}
+
+interface Classes {
+  readonly Storage: typeof Storage;
+  readonly Tensor: typeof Tensor;
 }
 
 // Every workgroup finds in `table` which parts it adds up, in vec4s: where they begin, how many there are, how long each is, its first

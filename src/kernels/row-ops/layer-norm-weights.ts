@@ -2,17 +2,8 @@
 // those of the bias, and here they are added up. In a step one launch does so for all norms whose gradients lie in one buffer, as
 // an optimizer has them: it costs what a launch costs, and not what 38 of them do.
 import { kernel } from '../../gpu/index.ts';
-import {
-  dispatch,
-  emptyOn,
-  type Launch,
-  Recording,
-  range,
-  record,
-  type Storage,
-  Tensor,
-  tensor,
-} from '../../tensor/graph/index.ts';
+import { dispatch, type Launch, Recording, record, type Storage, Tensor, tensor } from '../../tensor/graph/index.ts';
+import type { FusionTools } from '../../tensor/run/index.ts';
 import { bytesPerElement } from '../../tensor/values/index.ts';
 import {
   FEW_STEPS,
@@ -127,99 +118,56 @@ const together = { f32: /*#__PURE__*/ makeTogether('f32'), 'vec4<f32>': /*#__PUR
 /** More bytes of partial sums are not kept for one launch. */
 const MOST_BYTES = 2 ** 24;
 
-/** A launch that can wait: at a place in the list, for partial sums of a launch at another, and until somebody needs its results. */
-interface Sum {
-  readonly at: number;
-  readonly launch: Launch;
-  readonly madeAt: number;
-  readonly until: number;
+/** What such a launch adds up, of which all are as wide. */
+interface Sums {
+  readonly parts: Tensor;
+  /** Of weight and bias. */
+  readonly results: readonly [Tensor, Tensor];
 }
 
-function fuse(launches: readonly Launch[], kept: ReadonlySet<Storage>, kernel: Launch['kernel']): readonly Launch[] {
-  const uses = new Map<Storage, number[]>();
-  launches.forEach(({ tensors }, at) => {
-    for (const { storage } of tensors) uses.set(storage.root, [...(uses.get(storage.root) ?? []), at]);
-  });
-  const left: (Launch | readonly Launch[])[] = [...launches];
-  const groups = new Map<Storage, Sum[]>();
-  const join = (group: Sum[]) => {
-    if (group.length > 1) joinSums(group, left);
-    group.length = 0;
-  };
-  launches.forEach((launch, at) => {
-    const sum = launch.kernel === kernel && !launch.loop ? waiting(launches, launch, at, uses, kept) : undefined;
-    if (!sum) return;
-    const root = weightOf(sum).storage.root;
-    const group = groups.get(root) ?? [];
-    groups.set(root, group);
-    const bytes = [...group, sum].reduce((total, { launch }) => total + partialOf(launch).storage.bytes, 0);
-    if (bytes > MOST_BYTES || group.some(({ until }) => until <= at)) join(group);
-    group.push(sum);
-  });
-  groups.forEach(join);
-  return left.flat();
-}
-
-const partialOf = ({ tensors }: Launch) => tensors[0] as Tensor;
-const weightOf = ({ launch }: Pick<Sum, 'launch'>) => launch.tensors[1] as Tensor;
-const biasOf = ({ launch }: Pick<Sum, 'launch'>) => launch.tensors[2] as Tensor;
-
-/** The launch at a place as one that can wait for others, where its results are parts of a buffer and its partial sums its own. */
-function waiting(
+async function fuse(
   launches: readonly Launch[],
-  launch: Launch,
-  at: number,
-  uses: ReadonlyMap<Storage, readonly number[]>,
   kept: ReadonlySet<Storage>,
-): Sum | undefined {
-  const { storage } = partialOf(launch);
-  const [madeAt = at, ...others] = uses.get(storage) ?? [];
-  const results = [weightOf({ launch }).storage, biasOf({ launch }).storage];
-  const [{ root }] = results as [Storage];
-  if (kept.has(storage) || madeAt >= at || others.length !== 1) return undefined;
-  if (results.some((one) => !one.parent || one.root !== root)) return undefined;
-  const until = uses
-    .get(root)
-    ?.find(
-      (place) => place > at && launches[place]?.tensors.some((t) => results.some((one) => overlap(one, t.storage))),
+  kernel: Launch['kernel'],
+  load: () => Promise<FusionTools>,
+): Promise<readonly Launch[]> {
+  const isSum = (launch: Launch) => launch.kernel === kernel;
+  if (launches.filter(isSum).length < 2) return launches;
+  const { gatherParts, groupWaiting } = await load();
+  const left: (Launch | undefined)[] = [...launches];
+  const sumsOf = (launch: Launch): readonly Sums[] | undefined => {
+    const [parts, weight, bias] = launch.tensors as [Tensor, Tensor, Tensor];
+    return isSum(launch) ? [{ parts, results: [weight, bias] }] : undefined;
+  };
+  for (const group of groupWaiting(launches, kept, MOST_BYTES, sumsOf)) {
+    const { gathered, sums } = gatherParts(group, left);
+    left[(group.at(-1) as (typeof group)[number]).at] = joined(
+      group.map(({ launch }) => launch),
+      gathered,
+      sums,
     );
-  return { at, launch, madeAt, until: until ?? launches.length };
+  }
+  return left.filter((launch) => launch !== undefined);
 }
 
-function overlap(a: Storage, b: Storage): boolean {
-  return a.root === b.root && a.rootOffset < b.rootOffset + b.bytes && b.rootOffset < a.rootOffset + a.bytes;
-}
-
-/** Puts one launch in the place of the last of a group, whose partial sums then lie in one buffer. */
-function joinSums(group: readonly Sum[], left: (Launch | readonly Launch[])[]): void {
-  const { at: last, launch: lastLaunch } = group.at(-1) as Sum;
-  const { dtype, device, storage } = weightOf({ launch: lastLaunch });
-  const { F } = unitsOf(weightOf({ launch: lastLaunch }).size);
-  const most = group.reduce((a, b) =>
-    (b.launch.constants['THREADS'] ?? 1) > (a.launch.constants['THREADS'] ?? 1) ? b : a,
-  );
-  const constants = most.launch.constants as unknown as typeof rowThreadOverrides;
-  const ends: number[] = [];
-  for (const { launch } of group)
-    ends.push((ends.at(-1) ?? 0) + Math.ceil(partialOf(launch).storage.bytes / 256) * 256);
-  const partial = emptyOn(device, [(ends.at(-1) as number) / 4]);
+/** The launch for all of `group`, in the place of its last. */
+function joined(
+  group: readonly Launch[],
+  partial: Tensor,
+  sums: readonly (Sums & { readonly offset: number })[],
+): Launch | undefined {
+  const [weight] = (sums[0] as Sums).results;
+  const { dtype, device, storage } = weight;
+  const { F } = unitsOf(weight.size);
+  const most = group.reduce((a, b) => ((b.constants['THREADS'] ?? 1) > (a.constants['THREADS'] ?? 1) ? b : a));
+  const constants = most.constants as unknown as typeof rowThreadOverrides;
   const loads = F === 'f32' ? 1 : 4;
   const words: number[] = [];
-  group.forEach((sum, i) => {
-    const offset = ends[i - 1] ?? 0;
-    const [parts, length] = sum.launch.params as [number, number];
-    const placeOf = (t: Tensor) => t.storage.rootOffset / bytesPerElement(dtype) / loads;
-    for (let c = 0; c < length; c += rowsPerGroup(constants)) {
-      words.push(parts, length, offset / 4 / loads, c, placeOf(weightOf(sum)), placeOf(biasOf(sum)));
-    }
-    const made = left[sum.madeAt] as Launch;
-    const tensors = made.tensors.map((t) =>
-      t.storage === partialOf(sum.launch).storage ? range(partial, offset, t.shape) : t,
-    );
-    const moved = { ...made, tensors };
-    partial.storage.writers.push(moved);
-    left[sum.madeAt] = moved;
-    left[sum.at] = [];
+  sums.forEach(({ offset, results }, i) => {
+    const [parts, length] = (group[i] as Launch).params as [number, number];
+    const places = results.map((t) => t.storage.rootOffset / bytesPerElement(dtype) / loads);
+    for (let c = 0; c < length; c += rowsPerGroup(constants))
+      words.push(parts, length, offset / 4 / loads, c, ...places);
   });
   const recording = new Recording(device, false);
   record(recording, () => {
@@ -227,6 +175,6 @@ function joinSums(group: readonly Sum[], left: (Launch | readonly Launch[])[]): 
     const table = tensor(device, Uint32Array.from(words));
     dispatch(together[F], { partial, table, gradients }, { groups: words.length / WORDS }, constants);
   });
-  const ranges = group.flatMap((sum) => [weightOf(sum).storage, biasOf(sum).storage]);
-  left[last] = recording.launches.map((launch) => ({ ...launch, ranges: { 2: ranges } }));
+  const [launch] = recording.launches;
+  return launch && { ...launch, ranges: { 2: sums.flatMap(({ results }) => results.map((t) => t.storage)) } };
 }
