@@ -38,10 +38,11 @@ export interface KernelSpec<
   readonly grid: (params: { [K in keyof P]: number }, constants: { [K in keyof O]: number }) => readonly number[];
   /** The result to which a launch can add what is bound as `residual` before it is stored: where the param `hasResidual` is 1. */
   readonly adds?: string | false | undefined;
-  /** The binding of which each element is read once: the op that makes it can be folded in, though this is no pointwise kernel itself. */
-  readonly once?: string;
-  /** Loads what leaves launches of this kernel to others, in a step of so many: `{ fuse }`, a `FusionRule` of `tensor/run`, or nothing. */
-  readonly rule?: ((launches: number) => unknown) | undefined;
+  /**
+   * Loads what leaves launches of this kernel to others, in a step of few or of many: `{ fuse }`, a `FusionRule` of `tensor/run`, 1 for sums
+   * of gradients that meet, or nothing.
+   */
+  readonly rule?: ((areFew: boolean) => unknown) | undefined;
   /** Functions only, with the entry point `main`; or what brings them, where a page should load only what its device runs. */
   readonly wgsl: string | (() => Promise<string>);
 }

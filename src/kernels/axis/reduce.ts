@@ -208,7 +208,6 @@ function sumKernel(units: Units, from: Stored, to: Stored): SumKernel {
     bind: { x: units === 'ones' ? `read ${from}` : `read vec4<${from}>`, y: `write ${result}` },
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
     override: rowThreadOverrides,
-    once: 'x',
     use: [{ ...join, wgsl: typed(join.wgsl) }],
     grid: ({ outer, inner, strips }, constants) => {
       const rows = rowsPerGroup(constants);

@@ -12,10 +12,9 @@ export async function fuse(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
   { rule, names }: Launch['kernel'],
-  load: () => Promise<FusionTools>,
+  tools: FusionTools,
 ): Promise<readonly Launch[]> {
   const isOne = ({ kernel }: Launch) => kernel.rule === rule && kernel.names[0] === names[0];
   if (launches.find(isOne)?.kernel.names !== names) return launches;
-  const tools = await load();
   return names[0] === 'parts' ? joinSplitSums(launches, kept, isOne, tools) : putSideBySide(launches, isOne, tools);
 }

@@ -174,10 +174,8 @@ export function parseVariant(text: string): MatmulVariant | undefined {
 }
 
 const tiles = () => loaded(import('./tile-kernel.ts'));
-/** A step of fewer launches does not load what puts some of them together. */
-const FEW_LAUNCHES = 24;
-/** Of all kernels for GPUs, where every launch takes its time. */
-const rule = (launches: number) => (launches < FEW_LAUNCHES ? undefined : import('./fewer-launches.ts'));
+/** Of all kernels for GPUs, where every launch takes its time: a step of few does not load what puts some of them together. */
+const rule = (areFew: boolean) => (areFew ? undefined : import('./fewer-launches.ts'));
 const subgroups = () => loaded(import('./subgroup-kernel.ts'));
 
 function loaded<M>(module: Promise<M>): Promise<M> {

@@ -125,15 +125,13 @@ interface Sums {
   readonly results: readonly [Tensor, Tensor];
 }
 
-async function fuse(
+function fuse(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
   kernel: Launch['kernel'],
-  load: () => Promise<FusionTools>,
-): Promise<readonly Launch[]> {
+  { gatherParts, groupWaiting }: FusionTools,
+): readonly Launch[] {
   const isSum = (launch: Launch) => launch.kernel === kernel;
-  if (launches.filter(isSum).length < 2) return launches;
-  const { gatherParts, groupWaiting } = await load();
   const left: (Launch | undefined)[] = [...launches];
   const sumsOf = (launch: Launch): readonly Sums[] | undefined => {
     const [parts, weight, bias] = launch.tensors as [Tensor, Tensor, Tensor];

@@ -45,7 +45,7 @@ const fillKernel = /*#__PURE__*/ kernel({
 const fillWords = /*#__PURE__*/ kernel({
   name: 'fill',
   bind: { y: 'write vec4<u32>' },
-  params: { ...elementParams, value: 'u32' },
+  params: { vec4s: 'u32', perThread: 'u32', value: 'u32' },
   override: elementOverride,
   grid: elementGrid,
   wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4u(params.value);'),
@@ -57,6 +57,6 @@ const addKernel = /*#__PURE__*/ kernel({
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  rule: () => import('./join-gradients.ts'),
+  rule: () => 1,
   wgsl: /*#__PURE__*/ elementLoop('y[i] = a[i] + b[i];'),
 });

@@ -117,11 +117,14 @@ function piecesOf(use: readonly Piece[] = []): string {
   return [...texts].join('\n');
 }
 
+/** Kernels that are not pointwise, and what they read like this. */
+const READ_ONCE: ReadonlyMap<string, string> = new Map([['sum', 'x']]);
+
 /** Whether a kernel reads each element of a binding once, if no other of its tensors is larger. */
-function readsOnce({ once, code, use }: Kernel, name: string): boolean {
+function readsOnce({ name: kernel, code, use }: Kernel, name: string): boolean {
   const times = (text = '') => text.split(new RegExp(`\\b${name}\\[`)).length - 1;
   if (times(piecesOf(use)) > 0) return false;
-  if (once === name) return true;
+  if (READ_ONCE.get(kernel) === name) return true;
   const body = LOOP.exec(code)?.[1];
   return times(code) === 1 && times(body) === 1 && !/\b(for|while|loop)\b/.test(body as string);
 }
@@ -218,7 +221,7 @@ ${reader.code.replace(new RegExp(`\\b${name}\\[([^\\[\\]]*)\\]`, 'g'), (_, at: s
   };
   const all = { ...(reader.params ?? {}), ...ended(op.params ?? {}, params) };
   if (Object.keys(all).length > MOST_PARAMS) return undefined;
-  const { once: _, rule: __, adds: ___, ...rest } = reader;
+  const { rule: _, adds: __, ...rest } = reader;
   return {
     ...rest,
     name: `${op.name} in ${reader.name}`,

@@ -1,7 +1,7 @@
 import './inspect.ts';
 
 export { evaluate } from './evaluate.ts';
-export type { FusionTools } from './fuse.ts';
+export type { FusionTools } from './fusion.ts';
 export { type Jit, type JitOptions, jit } from './jit.ts';
 export { KeptSteps } from './kept-steps.ts';
 export { fusedLaunchesOf, launchesOf } from './launches.ts';

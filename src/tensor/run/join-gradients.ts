@@ -1,11 +1,11 @@
-// Loaded on demand: imports no values (see `tensor/run/on-demand.ts`).
-import type { Launch, Storage, Tensor } from './tensor.ts';
+// Loaded on demand: imports no values of other scripts (see `on-demand.ts`).
+import type { Launch, Storage, Tensor } from '../graph/index.ts';
 
 /**
  * A sum `y = a + b` of gradients that meet, a launch of `kernel`, is left to the launch that makes the later of the two, where
  * that can add something to its result (`adds` of its kernel) and nobody else reads it.
  */
-export function fuse(
+export function joinGradients(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
   kernel: Launch['kernel'],
