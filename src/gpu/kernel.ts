@@ -39,10 +39,10 @@ export interface KernelSpec<
   /** The result to which a launch can add what is bound as `residual` before it is stored: where the param `hasResidual` is 1. */
   readonly adds?: string | false | undefined;
   /**
-   * Loads what leaves launches of this kernel to others, in a step of few or of many: `{ fuse }`, a `FusionRule` of `tensor/run`, 1 for sums
+   * Loads what leaves launches of this kernel to others, where they are cheap (few, or on a CPU adapter) or not: `{ fuse }`, a `FusionRule` of `tensor/run`, 1 for sums
    * of gradients that meet, or nothing.
    */
-  readonly rule?: ((areFew: boolean) => unknown) | undefined;
+  readonly rule?: ((areCheap: boolean) => unknown) | undefined;
   /** Functions only, with the entry point `main`; or what brings them, where a page should load only what its device runs. */
   readonly wgsl: string | (() => Promise<string>);
 }

@@ -610,6 +610,22 @@ describe('workgroups too many write nothing', () => {
     expect(await compareGrids(device.current, launches, grid)).toEqual([]);
   });
 
+  it('in launches that choose groups and weigh members at once on GPUs', async () => {
+    asOnGpu(device.current);
+    const body = () => {
+      const logits = floats(3, 5, 7);
+      const { hard } = ops.gumbelSoftmax(logits, { axis: 1, key: tensor(device.current, Uint32Array.of(1, 2)) });
+      const weights = ops.assignNormalise(hard);
+      const others = Array.from({ length: 24 }, (_, i) => fill(device.current, [1], i));
+      return [weights, ...gradients(weights, [logits], floats(3, 5, 7)), ...others];
+    };
+    const launches = await fuse(launchesOf(device.current, body), new Set());
+    const isOne = ({ kernel }: Launch) => /^choose and weights/.test(kernel.name);
+    expect(launches.filter(isOne)).toHaveLength(2);
+    const grid = (launch: Launch) => (isOne(launch) ? withSurplus(launch) : launch.grid);
+    expect(await compareGrids(device.current, launches, grid)).toEqual([]);
+  });
+
   it('in launches that take the place of products on GPUs', async () => {
     asOnGpu(device.current);
     const named = [0, 1, 2, 3, 4, 5, 6, 7].map(

@@ -57,6 +57,7 @@ export interface RowSpec {
   readonly perRow?: Readonly<Record<string, Binding>>;
   readonly params?: Readonly<Record<string, Scalar>>;
   readonly use?: readonly Piece[];
+  readonly rule?: Kernel['rule'];
   readonly body: (code: RowCode) => string;
 }
 
@@ -109,7 +110,7 @@ const units: Readonly<Record<Layout, string>> = {
 };
 
 function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
-  const { name, elements, along = [], perRow = {}, params = {}, use = [], body } = spec;
+  const { name, elements, along = [], perRow = {}, params = {}, use = [], rule, body } = spec;
   const reads = Object.keys(elements).filter((one) => elements[one] === 'read T');
   const writes = Object.keys(elements).filter((one) => elements[one] === 'write T');
   const stored = layout === 'ones' ? 'T' : 'vec4<T>';
@@ -152,6 +153,7 @@ function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
     bind,
     params: { outer: 'u32', length: 'u32', inner: 'u32', ...params } as Record<string, Scalar>,
     override: rowThreadOverrides,
+    rule,
     use: [
       { name: `units of ${layout}`, wgsl: units[layout] },
       ...use,

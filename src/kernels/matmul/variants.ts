@@ -175,7 +175,7 @@ export function parseVariant(text: string): MatmulVariant | undefined {
 
 const tiles = () => loaded(import('./tile-kernel.ts'));
 /** Of all kernels for GPUs, where every launch takes its time: a step of few does not load what puts some of them together. */
-const rule = (areFew: boolean) => (areFew ? undefined : import('./fewer-launches.ts'));
+const rule = (areCheap: boolean) => (areCheap ? undefined : import('./fewer-launches.ts'));
 const subgroups = () => loaded(import('./subgroup-kernel.ts'));
 
 function loaded<M>(module: Promise<M>): Promise<M> {

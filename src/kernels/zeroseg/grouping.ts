@@ -166,6 +166,9 @@ function chosen(
   return { soft, hard };
 }
 
+/** Of all kernels here that {@link groupMembers} launches. A CPU has kernels without barriers. */
+const rule = (areCheap: boolean) => (areCheap ? undefined : import('./grouping-at-once.ts'));
+
 const rowParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
 const choosePlain = /*#__PURE__*/ chooseKernels(
   'choose',
@@ -201,6 +204,7 @@ function chooseKernel<const B extends Record<string, Binding>>(
     bind,
     params: rowParams,
     override: rowThreadOverrides,
+    rule,
     use: [rowThreadPlace, rowMax, rowSum, expBelow, notNumbers],
     grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / rowsPerGroup(constants))],
     wgsl: `
@@ -244,6 +248,7 @@ const chooseBackward = /*#__PURE__*/ rowKernel({
   name: 'choose backward',
   elements: { soft: 'read T', dy: 'read T', dx: 'write T' },
   params: { inverseTau: 'f32' },
+  rule,
   body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
   ${each(`totals += ${inRow('soft * dy', '0.0')};`)}
@@ -257,6 +262,7 @@ const normalise = /*#__PURE__*/ rowKernel({
   perRow: { inverse: 'write f32' },
   params: { eps: 'f32' },
   use: [notNumbers],
+  rule,
   body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
   ${each(`totals += ${inRow('a', '0.0')};`)}
@@ -271,6 +277,7 @@ const normaliseBackward = /*#__PURE__*/ rowKernel({
   name: 'assign-normalise backward',
   elements: { a: 'read T', dy: 'read T', da: 'write T' },
   perRow: { inverse: 'read f32' },
+  rule,
   body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
   ${each(`totals += ${inRow('dy * a', '0.0')};`)}

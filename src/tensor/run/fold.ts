@@ -83,7 +83,7 @@ interface Pointwise {
   readonly value: string;
 }
 
-const known = new Map<Kernel, Pointwise | undefined>();
+const known = new WeakMap<Kernel, Pointwise | undefined>();
 
 /** A kernel whose text is an `elementLoop` that ends with the one result: `y[i] = …;`. */
 function pointwiseOf(kernel: Kernel): Pointwise | undefined {
@@ -102,9 +102,12 @@ function readPointwise(kernel: Kernel): Pointwise | undefined {
   const found = LOOP.exec(kernel.code);
   const [, body = '', value = ''] =
     new RegExp(`^([\\s\\S]*)\\b${y}\\[i\\] ?= ?([^;]*);\\s*$`).exec(found?.[1] ?? '') ?? [];
-  if (!found || value === '' || /\b(for|while|loop|continue|return|g|l|size|first|end)\b/.test(body)) return undefined;
-  if (new RegExp(`\\b${y}\\[`).test(body)) return undefined;
-  return { y, functions: `${piecesOf(kernel.use)}\n${kernel.code.slice(0, found.index)}`, body, value };
+  if (!found || value === '' || /\b(for|while|loop|break|continue|return|g|l|size|first|end)\b/.test(body))
+    return undefined;
+  const functions = `${piecesOf(kernel.use)}\n${kernel.code.slice(0, found.index)}`;
+  if (kernel.requires || new RegExp(`\\b${y}\\[|&${y}\\b`).test(`${functions}${body}`) || /\bvar ?</.test(functions))
+    return undefined;
+  return { y, functions, body, value };
 }
 
 function piecesOf(use: readonly Piece[] = []): string {
@@ -123,10 +126,21 @@ const READ_ONCE: ReadonlyMap<string, string> = new Map([['sum', 'x']]);
 /** Whether a kernel reads each element of a binding once, if no other of its tensors is larger. */
 function readsOnce({ name: kernel, code, use }: Kernel, name: string): boolean {
   const times = (text = '') => text.split(new RegExp(`\\b${name}\\[`)).length - 1;
-  if (times(piecesOf(use)) > 0) return false;
+  if (times(piecesOf(use)) > 0 || code === '' || new RegExp(`& ?${name}\\b`).test(code)) return false;
   if (READ_ONCE.get(kernel) === name) return true;
   const body = LOOP.exec(code)?.[1];
   return times(code) === 1 && times(body) === 1 && !/\b(for|while|loop)\b/.test(body as string);
+}
+
+/** Whether an invocation of a kernel reads the first element of a binding, once, and no other. */
+function readsScalar({ code, use }: Kernel, name: string): boolean {
+  const mention = new RegExp(`\\b${name}\\b`, 'g');
+  const [before = '', after = '', ...others] = code.split(mention);
+  if (!/^\[0u?\]/.test(after) || others.length > 0 || mention.test(piecesOf(use))) return false;
+  // What is open there: main, and perhaps conditions, but no loop.
+  let open = before.slice(before.indexOf('fn main('));
+  for (let text = ''; text !== open; ) [text, open] = [open, open.replace(/[^{};]*\{[^{}]*\}/g, '')];
+  return before.includes('fn main(') && !/\b(for|while|loop)\b/.test(open);
 }
 
 /** The launch that reads `y` and computes it as well; nothing where that cannot be one launch. */
@@ -134,7 +148,10 @@ function foldInto(op: Launch, made: Pointwise, y: Tensor, reader: Launch): Launc
   const at = reader.tensors.findIndex(({ storage }) => storage === y.storage);
   const name = reader.kernel.names[at];
   if (name === undefined || !isRead(reader.kernel, at) || op.ranges || reader.ranges) return undefined;
-  if (reader.tensors.some((t, i) => i !== at && (t.storage.root === y.storage || t.size > y.size))) return undefined;
+  const others = reader.tensors.filter((_, i) => i !== at);
+  if (others.some(({ storage }) => storage.root === y.storage)) return undefined;
+  const isScalar = y.size === 1 && readsScalar(reader.kernel, name);
+  if (!isScalar && (!readsOnce(reader.kernel, name) || others.some(({ size }) => size > y.size))) return undefined;
   // Compilers leave out the rounding to f16 where nothing is stored.
   if (op.element === 'f16' || reader.element === 'f16') return undefined;
   // WebGPU refuses a launch that reads one part of a buffer and writes another.
@@ -172,11 +189,11 @@ function foldInto(op: Launch, made: Pointwise, y: Tensor, reader: Launch): Launc
 /** Names, and what stands under them. */
 type Under<V> = readonly [names: readonly string[], values: readonly V[]];
 
-const kernels = new Map<Kernel, Map<Kernel, Map<string, Kernel | undefined>>>();
+const kernels = new WeakMap<Kernel, WeakMap<Kernel, Map<string, Kernel | undefined>>>();
 
 /** One kernel for launches of the same two. */
 function foldedKernel(op: Kernel, made: Pointwise, reader: Kernel, name: string, isPart: boolean): Kernel | undefined {
-  const readers = kernels.get(op) ?? new Map<Kernel, Map<string, Kernel | undefined>>();
+  const readers = kernels.get(op) ?? new WeakMap<Kernel, Map<string, Kernel | undefined>>();
   const names = readers.get(reader) ?? new Map<string, Kernel | undefined>();
   kernels.set(op, readers.set(reader, names));
   if (!names.has(name)) names.set(name, makeFolded(op, made, reader, name, isPart));
@@ -189,7 +206,6 @@ function typeOf({ bindings, names }: Kernel, name: string): string {
 }
 
 function makeFolded(op: Kernel, made: Pointwise, reader: Kernel, name: string, isPart: boolean): Kernel | undefined {
-  if (!readsOnce(reader, name)) return undefined;
   const ending = `_${name}`;
   const stored = (op.bindings[op.names.indexOf(made.y)] as Kernel['bindings'][number]).element;
   const text = `${made.functions}

@@ -31,12 +31,15 @@ const tools: FusionTools = { areBound, gatherParts, groupWaiting };
  * The launches of a step, in order, after the rules of their kernels: those last that are launched first, as products are, which others
  * leave something to. Then, unless there are few, pointwise ops are folded into their readers.
  */
-export async function fuseAll(launches: readonly Launch[], kept: ReadonlySet<Storage>): Promise<readonly Launch[]> {
-  const areFew = launches.length < FEW_LAUNCHES;
+export async function fuseAll(
+  launches: readonly Launch[],
+  kept: ReadonlySet<Storage>,
+  areCheap: boolean,
+): Promise<readonly Launch[]> {
   let left = launches;
   for (const kernel of [...new Set(launches.map((launch) => launch.kernel))].reverse()) {
-    const rule = (await kernel.rule?.(areFew)) as { readonly fuse: FusionRule } | 1 | undefined;
+    const rule = (await kernel.rule?.(areCheap)) as { readonly fuse: FusionRule } | 1 | undefined;
     if (rule) left = await (rule === 1 ? joinGradients : rule.fuse)(left, kept, kernel, tools);
   }
-  return areFew ? left : fold(left, kept);
+  return launches.length < FEW_LAUNCHES ? left : fold(left, kept);
 }

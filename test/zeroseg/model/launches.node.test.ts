@@ -13,8 +13,8 @@ const gpuProfile = { kind: 'gpu', workgroupsWanted: 2048, sharedThreads: 8, subg
 // Every launch takes a GPU some microseconds, whatever it does: that of a small model's step is mostly that. More of them is a
 // change that must be meant.
 it.each([
-  ['this adapter', 26, 475],
-  ['a GPU', 25, 373],
+  ['this adapter', 26, 472],
+  ['a GPU', 25, 364],
 ] as const)('training steps on %s: a ViT block in %i launches, ZeroSeg tiny in %i', async (form, block, tiny) => {
   if (form === 'a GPU') vi.spyOn(device.current, 'profile', 'get').mockReturnValue(gpuProfile);
   try {
