@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { describe, type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkOptions, sum } from '../axis/index.ts';
+import { describe, type Shape, ShapeError, sameShape, shown } from '../../tensor/values/index.ts';
+import { checkFloats, checkOperands, checkOptions, sum } from '../axis/index.ts';
 import { repeat, reshape, split } from '../layout/index.ts';
 import type { AttentionParams } from './interface.ts';
 import { type KernelMask, kernelMask, maskShape } from './mask.ts';
@@ -46,6 +46,7 @@ export interface AttentionOptions {
  * queries.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  checkOperands('attention', { q, k, v });
   checkOptions('attention', options, ['scale', 'causal', 'mask']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, heads = 0, queries = 0, width = 0] = q.shape;
@@ -91,13 +92,14 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * @throws ShapeError when the last axis is not 3 times a multiple of `heads`, or as {@link attention}.
  */
 export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptions = {}): Tensor {
+  checkFloats('qkvAttention', { qkv });
   checkOptions('qkvAttention', options, ['scale', 'causal', 'mask']);
   const shapes = { qkv: qkv.shape };
   const [images = 0, rows = 0, packed = 0] = qkv.shape;
   const channels = packed / 3;
-  const width = channels / heads;
+  const width = Number.isInteger(heads) ? channels / heads : Number.NaN;
   if (qkv.shape.length !== 3 || !Number.isInteger(width)) {
-    throw new ShapeError('qkvAttention', `qkv must be [B, N, 3 C], with C a multiple of ${heads} heads`, shapes);
+    throw new ShapeError('qkvAttention', `qkv must be [B, N, 3 C], with C a multiple of ${shown(heads)} heads`, shapes);
   }
   const third = <O extends string>(name: O, n: number) => layout(name, n * channels, rows * packed, width, packed);
   const given = sizes('qkvAttention', shapes, { images, heads, queries: rows, keys: rows, width }, options);
@@ -133,16 +135,17 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
  * @throws ShapeError when the shapes do not fit, C is no multiple of `heads`, or as {@link attention}.
  */
 export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, options: AttentionOptions = {}): Tensor {
+  checkOperands('crossAttention', { q, k, v });
   checkOptions('crossAttention', options, ['scale', 'causal', 'mask']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, queries = 0, channels = 0] = q.shape;
   const keys = k.shape[1] ?? 0;
-  const width = channels / heads;
+  const width = Number.isInteger(heads) ? channels / heads : Number.NaN;
   if (q.shape.length !== 3 || !sameShape(k.shape, [images, keys, channels]) || !sameShape(k.shape, v.shape)) {
     throw new ShapeError('crossAttention', 'q must be [B, N, C], k and v [B, M, C]', shapes);
   }
   if (!Number.isInteger(width)) {
-    throw new ShapeError('crossAttention', `C must be a multiple of ${heads} heads`, shapes);
+    throw new ShapeError('crossAttention', `C must be a multiple of ${shown(heads)} heads`, shapes);
   }
   const given = sizes('crossAttention', shapes, { images, heads, queries, keys, width }, options);
   const mask = givenMask('crossAttention', options.mask, [images, heads, queries, keys], shapes, 1);

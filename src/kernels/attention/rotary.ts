@@ -1,7 +1,7 @@
 import { type Binding, type Device, type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { ShapeError, sameShape, size } from '../../tensor/values/index.ts';
-import { checkOptions } from '../axis/index.ts';
+import { checkDevice, differentiable, dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape, shown, size } from '../../tensor/values/index.ts';
+import { checkFloats, checkNumber, checkOptions, checkTensors } from '../axis/index.ts';
 import { memoize } from './interface.ts';
 
 /**
@@ -12,8 +12,13 @@ import { memoize } from './interface.ts';
  * @throws ShapeError unless the length is a whole number and the width an even one.
  */
 export function rotaryTable(device: Device, length: number, width: number, base = 10_000): Tensor {
-  if (!Number.isInteger(length) || length < 0 || !Number.isInteger(width / 2) || width < 2) {
-    throw new ShapeError('rotaryTable', `the length must be whole and the width even; got ${length} and ${width}`);
+  checkDevice('rotaryTable', device);
+  checkNumber('rotaryTable', 'base', base);
+  if (!Number.isInteger(length) || length < 0 || !Number.isInteger(width) || width % 2 !== 0 || width < 2) {
+    throw new ShapeError(
+      'rotaryTable',
+      `the length must be whole and the width even; got ${shown(length)} and ${shown(width)}`,
+    );
   }
   const half = width / 2;
   const table = new Float32Array(length * width);
@@ -50,6 +55,8 @@ export function rotaryEmbedding(x: Tensor, table: Tensor, options: RotaryOptions
   const op = 'rotaryEmbedding';
   checkOptions(op, options, ['positions', 'interleaved']);
   const { positions, interleaved = false } = options;
+  checkFloats(op, { x });
+  checkTensors(op, { table, ...(positions && { positions }) });
   const shapes = { x: x.shape, table: table.shape, ...(positions && { positions: positions.shape }) };
   const [places = 0, width = 0] = x.shape.slice(-2);
   const [length = 0] = table.shape;

@@ -1,6 +1,7 @@
 import { kernel, type Piece } from '../../gpu/index.ts';
 import { checkOptions, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { checkTensors } from './operands.ts';
 
 export interface SortOptions {
   /** The largest first; NaN, which counts as the largest, before all. Default: false. */
@@ -19,6 +20,7 @@ export interface SortOptions {
  * @throws ShapeError for a scalar.
  */
 export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  checkTensors('argsort', { x });
   checkOptions('argsort', options, ['descending']);
   const cols = x.shape.at(-1);
   if (cols === undefined) throw new ShapeError('argsort', 'a scalar has no axis to sort along', { x: x.shape });

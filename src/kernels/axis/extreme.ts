@@ -10,7 +10,7 @@ import {
   type Tensor,
 } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkNoMore } from './operands.ts';
+import { checkNoMore, checkTensors } from './operands.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
 import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThreads } from './row-threads.ts';
 import { wholePlaces, wholeReduced } from './whole.ts';
@@ -58,6 +58,7 @@ export function argmin(x: Tensor, axis = -1, ...more: never[]): Tensor {
 type Extreme = 'max' | 'min';
 
 function argExtreme(which: Extreme, x: Tensor, axis: number, more: readonly never[]): Tensor {
+  checkTensors(`arg${which}`, { x });
   checkNoMore(`arg${which}`, more, 'x, axis');
   const normal = normalizeAxis(`arg${which}`, axis, x.shape);
   const rows = aroundAxis(x.shape, normal);

@@ -5,8 +5,10 @@ export {
   checkChoice,
   checkFloats,
   checkHeld,
+  checkList,
   checkNoMore,
   checkNumber,
+  checkOperands,
   checkTensors,
   commonType,
 } from './operands.ts';

@@ -1,5 +1,5 @@
 import { Tensor } from '../../tensor/graph/index.ts';
-import { type DType, describe, holds, isDType, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { type DType, describe, holds, isDType, isFloat, ShapeError, StepError } from '../../tensor/values/index.ts';
 /** Numbers that come as something else, or not at all, would become 0. */
 export function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
   if (typeof value === 'number') return;
@@ -8,15 +8,32 @@ export function checkNumber(op: string, name: string, value: unknown, withTensor
 }
 
 /** What stands for a tensor and is none, with what to do instead. */
-export function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy: string): void {
+export function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy = ''): void {
   for (const [name, value] of Object.entries(given)) {
     if (value instanceof Tensor) continue;
-    throw new ShapeError(op, `${name} must be a tensor; it is ${describe(value)}${remedy ? `; ${remedy}` : ''}`);
+    const what = describe(value);
+    const mend = remedy || (/^an? (list|\w+Array)/.test(what) && 'tensor(device, values) makes one');
+    throw new ShapeError(op, `${name} must be a tensor; it is ${what}${mend ? `; ${mend}` : ''}`);
   }
+}
+
+/** Floats of one dtype, on one device: for ops that are made of others, whose errors would name those. */
+export function checkOperands(op: string, given: Readonly<Record<string, Tensor>>): void {
+  checkFloats(op, given);
+  const [first, ...others] = Object.entries(given);
+  const other = others.find(([, { device }]) => device !== first?.[1].device);
+  if (other) throw new StepError(`${op}: '${other[0]}' is on another device`);
+}
+
+/** A list where one is due, with an example of it. */
+export function checkList(op: string, name: string, list: unknown, example: string): void {
+  if (Array.isArray(list)) return;
+  throw new ShapeError(op, `${name} must be a list, such as ${example}; got ${describe(list)}`);
 }
 
 /** Most arithmetic is for floats, all of one dtype. */
 export function checkFloats(op: string, given: Readonly<Record<string, Tensor>>): void {
+  checkTensors(op, given);
   meeting(op, given, /^$/, isFloat);
 }
 

@@ -1,5 +1,6 @@
 import { checkOptions, type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
 import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { checkTensors } from './operands.ts';
 import type { AxisRows } from './row-threads.ts';
 
 export interface ReduceOptions {
@@ -11,6 +12,7 @@ export interface ReduceOptions {
 
 /** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
 export function runsOf(op: string, x: Tensor, options: ReduceOptions): { rows: AxisRows; shape: Shape }[] {
+  checkTensors(op, { x });
   checkOptions(op, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const all =

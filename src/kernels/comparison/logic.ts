@@ -32,7 +32,7 @@ export function logicalXor(a: Tensor, b: Tensor): Tensor {
 
 /** A mask (bool) of where `x` is 0; {@link logicalAnd} says what is true. */
 export function logicalNot(x: Tensor): Tensor {
-  checkTensors('logicalNot', { x }, '');
+  checkTensors('logicalNot', { x });
   return maskOf('logicalNot', { a: x }, `!${isTrue('a', x)}`);
 }
 
@@ -70,7 +70,7 @@ function combine(name: string, operator: '&&' | '||' | '!=', a: Tensor, b: Tenso
 }
 
 function maskOfFloats(name: string, x: Tensor, condition: string): Tensor {
-  checkTensors(name, { x }, '');
+  checkTensors(name, { x });
   checkFloats(name, { x });
   return maskOf(name, { a: x }, condition);
 }

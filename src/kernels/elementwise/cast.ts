@@ -1,6 +1,7 @@
 import { notNumbers } from '../../gpu/index.ts';
 import { empty, Tensor } from '../../tensor/graph/index.ts';
 import { type DType, describe, dtypeRule, isDType, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { checkTensors } from '../axis/index.ts';
 import { broadcast } from './broadcast.ts';
 import { launchBroadcast } from './broadcast-launch.ts';
 import { castFloat } from './float-cast.ts';
@@ -25,6 +26,7 @@ import { castFloat } from './float-cast.ts';
  * @throws ShapeError when the dtype is another.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  checkTensors('cast', { x });
   if (!isDType(dtype)) throw new ShapeError('cast', `${dtypeRule}; it is ${describe(dtype)}`, { x: x.shape });
   if (x.dtype === dtype) return x;
   if (isFloat(dtype) && isFloat(x.dtype)) return castFloat(x, dtype);

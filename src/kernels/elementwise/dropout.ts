@@ -1,6 +1,7 @@
 import { kernel, threefry } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
+import { checkFloats, checkNumber } from '../axis/index.ts';
 import { checkKey, hash } from './random.ts';
 
 /**
@@ -15,6 +16,8 @@ import { checkKey, hash } from './random.ts';
  * @throws ShapeError unless `key` is u32 `[2]`, `stream` a u32, and `rate` from 0 to 1.
  */
 export function dropout(x: Tensor, key: Tensor, rate: number, stream = 0): Tensor {
+  checkFloats('dropout', { x });
+  checkNumber('dropout', 'rate', rate);
   checkKey('dropout', key, stream);
   if (!(rate >= 0 && rate <= 1)) throw new ShapeError('dropout', `the rate must be from 0 to 1; it is ${rate}`);
   const drop = (from: Tensor): Tensor => {

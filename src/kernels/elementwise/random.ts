@@ -5,7 +5,8 @@
 
 import { kernel, type Piece, threefry } from '../../gpu/index.ts';
 import { dispatch, emptyOn, type Tensor } from '../../tensor/graph/index.ts';
-import { checkShape, type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkShape, type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
+import { checkTensors } from '../axis/index.ts';
 import { exactLog } from './exact-log.ts';
 /**
  * Uniform random numbers in (0, 1), never 0 or 1: odd multiples of 2⁻²⁴, the same bits on every platform. `key` is the
@@ -48,13 +49,14 @@ function random(op: string, key: Tensor, shape: Shape, stream: number, distribut
 
 /** @throws ShapeError unless `key` is u32 `[2]` and `stream` a u32. */
 export function checkKey(op: string, key: Tensor, stream: number): void {
-  if (key?.dtype !== 'u32' || key.size !== 2) {
-    throw new ShapeError(op, `the key must be a tensor of two u32, the seed of the step; it is ${key?.dtype}`, {
-      key: key?.shape,
+  checkTensors(op, { key }, 'the key comes first, two numbers of u32');
+  if (key.dtype !== 'u32' || key.size !== 2) {
+    throw new ShapeError(op, `the key must be a tensor of two u32, the seed of the step; it is ${key.dtype}`, {
+      key: key.shape,
     });
   }
   if (!Number.isInteger(stream) || stream < 0 || stream >= 2 ** 32) {
-    throw new ShapeError(op, `${stream} is no stream: 0 to 2³² − 1`);
+    throw new ShapeError(op, `${shown(stream)} is no stream: 0 to 2³² − 1`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { differentiable, Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkTensors } from '../axis/index.ts';
 /**
  * The same values as a constant: no gradient flows to `x`. Nothing is launched: both tensors share their bytes.
  *
@@ -9,6 +10,7 @@ import { ShapeError, sameShape } from '../../tensor/values/index.ts';
  * ```
  */
 export function stopGradient(x: Tensor): Tensor {
+  checkTensors('stopGradient', { x });
   const y = new Tensor(x.storage, x.shape, x.dtype);
   y.cut = true;
   return y;
@@ -25,6 +27,7 @@ export function stopGradient(x: Tensor): Tensor {
  * @throws ShapeError when shapes or dtypes differ.
  */
 export function straightThrough(value: Tensor, surrogate: Tensor): Tensor {
+  checkTensors('straightThrough', { value, surrogate });
   if (!sameShape(value.shape, surrogate.shape) || value.dtype !== surrogate.dtype) {
     throw new ShapeError(
       'straightThrough',

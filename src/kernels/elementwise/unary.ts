@@ -90,6 +90,7 @@ export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): 
  * @throws ShapeError when a bound is NaN, or what x does not hold.
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
+  checkTensors('clamp', { x });
   checkNumber('clamp', 'low', low);
   checkNumber('clamp', 'high', high);
   if (Number.isNaN(low) || Number.isNaN(high)) {
@@ -116,8 +117,7 @@ export function addScalar(x: Tensor, value: number): Tensor {
 /** An op of one tensor, with up to two numbers. */
 export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
   const { forward, backward, passes, whole } = kernels;
-  checkTensors(forward.name, { x }, '');
-  if (whole && (x.dtype === 'i32' || x.dtype === 'u32')) {
+  if (whole && /^[iu]\d/.test(`${x?.dtype}`)) {
     const [name, y] = [forward.name, empty(x)];
     checkHeld(name, { 'the number': p, 'the second number': q }, x.dtype);
     launchBroadcast({ name, expression: whole }, broadcast(name, { a: x }), { a: x, b: p, c: q }, y);
@@ -227,7 +227,7 @@ const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
   use: [notNumbers],
 });
 const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', whole: 'a * b', passes: 'op' });
-const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', {
+const addScalarKernels = /*#__PURE__*/ makeUnary('addScalar', {
   forward: 'x + params.p',
   whole: 'a + b',
   passes: 'dy',

@@ -94,7 +94,7 @@ export function prelu(x: Tensor, weight: Operand): Tensor {
  * @throws ShapeError when the axis has no halves.
  */
 export function glu(x: Tensor, axis = -1): Tensor {
-  checkTensors('glu', { x }, '');
+  checkTensors('glu', { x });
   const half = (x.shape[normalizeAxis('glu', axis, x.shape)] as number) / 2;
   if (half % 1 !== 0) throw new ShapeError('glu', `axis ${axis} must have two halves`, { x: x.shape });
   const [a, b] = split(x, axis, [half, half]) as [Tensor, Tensor];
@@ -142,7 +142,7 @@ const softplusKernels = /*#__PURE__*/ makeUnary('softplus', {
   },
   use: [log1pPiece, sigmoidPiece],
 });
-const leakyReluKernels = /*#__PURE__*/ makeUnary('leaky-relu', {
+const leakyReluKernels = /*#__PURE__*/ makeUnary('leakyRelu', {
   forward: 'select(x * params.p, x, x > 0.0)',
   gradient: 'select(dy * params.p, dy, x > 0.0 && !isNan(x))',
   use: [notNumbers],

@@ -118,7 +118,7 @@ const remainderOfTwo: Binary = {
   use: [remainderPiece],
 };
 const quotientRoundedDown: Binary = {
-  name: 'floor-divide',
+  name: 'floorDivide',
   forward: 'floorDivided(a, b)',
   whole: `select(select(a / b, a / b - 1, ${signsDiffer}), 0, b == 0)`,
   da: (dy) => dy,

@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { checkShape, isFloat, ShapeError } from '../../tensor/values/index.ts';
-import { checkOptions, max, min } from '../axis/index.ts';
+import { checkNumber, checkOptions, checkTensors, max, min } from '../axis/index.ts';
 import { equal, greaterEqual, lessEqual, logicalAnd } from '../comparison/index.ts';
 import { add, cast, div, minimum, mul, sub, where } from '../elementwise/index.ts';
 import { arange, indicesOf, reshape, scatterAdd } from '../layout/index.ts';
@@ -19,8 +19,10 @@ import { arange, indicesOf, reshape, scatterAdd } from '../layout/index.ts';
  */
 export function bincount(ids: Tensor, length: number, options: { readonly weights?: Tensor } = {}): Tensor {
   checkOptions('bincount', options, ['weights']);
-  checkShape('bincount', [length]);
   const { weights } = options;
+  checkTensors('bincount', { ids, ...(weights && { weights }) });
+  checkNumber('bincount', 'length', length);
+  checkShape('bincount', [length]);
   const words = indicesOf('bincount', ids, { ids: ids.shape });
   if (weights) {
     if (weights.shape.join() !== ids.shape.join() || !isFloat(weights.dtype)) {
@@ -59,6 +61,8 @@ export function histogram(
   options: { readonly range?: readonly [low: number, high: number] } = {},
 ): Histogram {
   checkOptions('histogram', options, ['range']);
+  checkTensors('histogram', { x });
+  checkNumber('histogram', 'bins', bins);
   checkShape('histogram', [bins]);
   if (bins === 0) throw new ShapeError('histogram', 'there must be a bin', { x: x.shape });
   const { range } = options;

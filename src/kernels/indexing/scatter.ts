@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
-import { groupById } from '../axis/index.ts';
+import { checkTensors, groupById } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
 import { add, where } from '../elementwise/index.ts';
 import { indicesOf, moveAxis, reshape, scatterAdd, takeRows } from '../layout/index.ts';
@@ -64,6 +64,7 @@ export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1)
  * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
  */
 export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor {
+  checkTensors('indexAdd', { x, ids, src });
   const at = normalizeAxis('indexAdd', axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape, src: src.shape };
   const words = indicesOf('indexAdd', ids, shapes, x.shape[at]);
@@ -79,6 +80,7 @@ export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor 
 
 /** What both scatters see: the axis last, all others as rows. `lines` is the shape of the result with the axis last. */
 function scattering(op: string, x: Tensor, ids: Tensor, src: Tensor, axis: number) {
+  checkTensors(op, { x, ids, src });
   const at = normalizeAxis(op, axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape, src: src.shape };
   const words = indicesOf(op, ids, shapes, x.shape[at]);

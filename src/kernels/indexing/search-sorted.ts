@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { isFloat, ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkOptions, commonType } from '../axis/index.ts';
+import { checkOptions, checkTensors, commonType } from '../axis/index.ts';
 import { cast } from '../elementwise/index.ts';
 
 /**
@@ -18,6 +18,7 @@ import { cast } from '../elementwise/index.ts';
  * @throws ShapeError when the shapes do not fit, or the dtypes.
  */
 export function searchSorted(sorted: Tensor, values: Tensor, options: { readonly right?: boolean } = {}): Tensor {
+  checkTensors('searchSorted', { sorted, values });
   checkOptions('searchSorted', options, ['right']);
   const shapes = { sorted: sorted.shape, values: values.shape };
   const isOne = sorted.shape.length === 1;

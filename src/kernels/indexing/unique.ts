@@ -2,6 +2,7 @@
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { readAll } from '../../tensor/run/index.ts';
 import type { HostArray } from '../../tensor/values/index.ts';
+import { checkTensors } from '../axis/index.ts';
 
 /** Distinct values in ascending order; where each element is among them (of the shape of `x`), and how often each occurs (both u32). */
 export interface Unique {
@@ -22,7 +23,7 @@ export interface Unique {
  * ```
  */
 export async function unique(x: Tensor): Promise<Unique> {
-  const data = await valuesOf(x);
+  const data = await valuesOf('unique', x);
   // Of a Map, -0 is 0, and NaN equals NaN.
   const places = new Map<number, number>();
   for (const value of data) places.set(value, 0);
@@ -51,7 +52,7 @@ export async function unique(x: Tensor): Promise<Unique> {
  * ```
  */
 export async function nonzero(x: Tensor): Promise<Tensor> {
-  const data = await valuesOf(x);
+  const data = await valuesOf('nonzero', x);
   const rank = x.shape.length;
   const found: number[] = [];
   data.forEach((value, i) => {
@@ -70,7 +71,8 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
   return tensor(x.device, places, [count, rank]);
 }
 
-async function valuesOf(x: Tensor): Promise<HostArray> {
+async function valuesOf(op: string, x: Tensor): Promise<HostArray> {
+  checkTensors(op, { x });
   const [values] = await readAll([x]);
   return values as HostArray;
 }

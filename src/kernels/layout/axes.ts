@@ -1,7 +1,7 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { checkShape, normalizeAxis, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
-import { checkNoMore } from '../axis/index.ts';
-import { broadcastTo, concat, permute, reshape, view } from './layout.ts';
+import { normalizeAxis, ShapeError, sameShape, shown, size } from '../../tensor/values/index.ts';
+import { checkList, checkNoMore, checkTensors } from '../axis/index.ts';
+import { broadcastTo, concat, firstOf, permute, reshape, view } from './layout.ts';
 
 /**
  * Drops axes of 1: all of them, or those that are named (one or several; negative ones count from the end). Nothing is launched.
@@ -15,6 +15,7 @@ import { broadcastTo, concat, permute, reshape, view } from './layout.ts';
  */
 export function squeeze(x: Tensor, axes?: number | readonly number[], ...more: never[]): Tensor {
   checkNoMore('squeeze', more, 'x, axes');
+  checkTensors('squeeze', { x });
   if (axes === undefined) {
     return view(
       x,
@@ -55,6 +56,7 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
  * @throws ShapeError when `end` lies before `start`.
  */
 export function flatten(x: Tensor, start = 0, end = -1): Tensor {
+  checkTensors('flatten', { x });
   if (x.shape.length === 0) return view(x, [1]);
   const first = normalizeAxis('flatten', start, x.shape);
   const last = normalizeAxis('flatten', end, x.shape);
@@ -71,6 +73,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
  * ```
  */
 export function swapAxes(x: Tensor, a: number, b: number): Tensor {
+  checkTensors('swapAxes', { x });
   const [first, second] = [normalizeAxis('swapAxes', a, x.shape), normalizeAxis('swapAxes', b, x.shape)];
   return permute(
     x,
@@ -86,6 +89,7 @@ export function swapAxes(x: Tensor, a: number, b: number): Tensor {
  * ```
  */
 export function moveAxis(x: Tensor, source: number, destination: number): Tensor {
+  checkTensors('moveAxis', { x });
   const [start, end] = [normalizeAxis('moveAxis', source, x.shape), normalizeAxis('moveAxis', destination, x.shape)];
   const others = x.shape.flatMap((_, i) => (i === start ? [] : [i]));
   return permute(x, [...others.slice(0, end), start, ...others.slice(end)]);
@@ -102,8 +106,7 @@ export function moveAxis(x: Tensor, source: number, destination: number): Tensor
  * @throws ShapeError when there is none, or when shapes or dtypes differ.
  */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
-  const [first] = xs;
-  if (!first) throw new ShapeError('stack', 'at least one tensor is needed');
+  const first = firstOf('stack', xs);
   const other = xs.find((x) => x.dtype !== first.dtype || !sameShape(x.shape, first.shape));
   if (other) {
     const shapes = Object.fromEntries(xs.map((x, i) => [`x${i}`, x.shape]));
@@ -127,7 +130,8 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
  * ```
  */
 export function tile(x: Tensor, counts: readonly number[]): Tensor {
-  if (!Array.isArray(counts)) checkShape('tile', counts);
+  checkTensors('tile', { x });
+  checkList('tile', 'counts', counts, '[2, 1]');
   for (const count of counts) checkCount('tile', x, count);
   const rank = Math.max(counts.length, x.shape.length);
   const aligned = (list: readonly number[]) => [...Array<number>(rank - list.length).fill(1), ...list];
@@ -149,6 +153,7 @@ export function tile(x: Tensor, counts: readonly number[]): Tensor {
  * ```
  */
 export function repeat(x: Tensor, count: number, axis: number): Tensor {
+  checkTensors('repeat', { x });
   const at = normalizeAxis('repeat', axis, x.shape);
   checkCount('repeat', x, count);
   const before = x.shape.slice(0, at + 1);
@@ -161,12 +166,14 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
 
 function checkCount(op: string, x: Tensor, count: number): void {
   if (Number.isInteger(count) && count >= 0) return;
-  throw new ShapeError(op, `counts must be whole numbers, 0 or more (${count})`, { x: x.shape });
+  throw new ShapeError(op, `counts must be whole numbers, 0 or more (${shown(count)})`, { x: x.shape });
 }
 
 /** A place among the axes of a result that has one more. */
 function axisOfMore(op: string, x: Tensor, axis: number): number {
-  const at = axis < 0 ? axis + x.shape.length + 1 : axis;
-  if (Number.isInteger(axis) && at >= 0 && at <= x.shape.length) return at;
-  throw new ShapeError(op, `axis ${axis} does not exist in a result of ${x.shape.length + 1} axes`, { x: x.shape });
+  checkTensors(op, { x });
+  const rank = x.shape.length + 1;
+  const at = Number.isInteger(axis) && axis < 0 ? axis + rank : axis;
+  if (Number.isInteger(at) && at >= 0 && at < rank) return at;
+  throw new ShapeError(op, `axis ${shown(axis)} does not exist in a result of ${rank} axes`, { x: x.shape });
 }

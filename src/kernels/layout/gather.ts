@@ -1,7 +1,8 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError, shown, size } from '../../tensor/values/index.ts';
 import {
+  checkTensors,
   eachRow,
   groupById,
   inRuns,
@@ -28,6 +29,7 @@ import { reshape } from './layout.ts';
  * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` with the B of `x`.
  */
 export function takeRows(x: Tensor, ids: Tensor): Tensor {
+  checkTensors('takeRows', { x, ids });
   const [batch, count, ...rest] = x.shape;
   if (batch === undefined || count === undefined) {
     throw new ShapeError('takeRows', 'x must be [B, N, …]', { x: x.shape, ids: ids.shape });
@@ -49,9 +51,10 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
  * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` and `src` starts with the same axes.
  */
 export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
+  checkTensors('scatterAdd', { src, ids });
   const at = checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0], size);
   if (!Number.isInteger(size) || size < 0) {
-    throw new ShapeError('scatterAdd', `${size} is no number of rows`, { src: src.shape, ids: ids.shape });
+    throw new ShapeError('scatterAdd', `${shown(size)} is no number of rows`, { src: src.shape, ids: ids.shape });
   }
   if (src.shape[1] !== ids.shape[1]) {
     throw new ShapeError('scatterAdd', 'src must have a row for each id', { src: src.shape, ids: ids.shape });
@@ -75,6 +78,7 @@ export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
  * @throws ShapeError unless `table` is `[V, D]` and `ids` is u32 or i32.
  */
 export function embedding(table: Tensor, ids: Tensor): Tensor {
+  checkTensors('embedding', { table, ids });
   const shapes = { table: table.shape, ids: ids.shape };
   const [count, width] = table.shape;
   if (count === undefined || width === undefined || table.shape.length !== 2) {
@@ -96,6 +100,7 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
  * @throws ShapeError unless `ids` is u32 or i32.
  */
 export function take(x: Tensor, ids: Tensor, axis = 0): Tensor {
+  checkTensors('take', { x, ids });
   const at = normalizeAxis('take', axis, x.shape);
   return taken(x, indicesOf('take', ids, { x: x.shape, ids: ids.shape }, x.shape[at]), at);
 }
@@ -113,6 +118,7 @@ export function take(x: Tensor, ids: Tensor, axis = 0): Tensor {
  * @throws ShapeError unless `ids` is u32 or i32 and has the shape of x but for the axis.
  */
 export function takeAlongAxis(x: Tensor, ids: Tensor, axis = -1): Tensor {
+  checkTensors('takeAlongAxis', { x, ids });
   const at = normalizeAxis('takeAlongAxis', axis, x.shape);
   const shapes = { x: x.shape, ids: ids.shape };
   const words = indicesOf('takeAlongAxis', ids, shapes, x.shape[at]);

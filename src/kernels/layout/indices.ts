@@ -10,6 +10,7 @@ import {
   Tensor,
 } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkTensors } from '../axis/index.ts';
 
 /**
  * Indices of an axis of `length` as u32: u32 as they are, and of i32 negative ones from the end, as in NumPy. What is below `-length` is beyond
@@ -18,6 +19,7 @@ import { type Shape, ShapeError } from '../../tensor/values/index.ts';
  * @throws ShapeError when they are neither.
  */
 export function indicesOf(op: string, ids: Tensor, shapes: Readonly<Record<string, Shape>>, length = 0): Tensor {
+  checkTensors(op, { ids });
   if (ids.dtype === 'u32') return ids;
   if (ids.dtype !== 'i32') {
     const remedy = ids.dtype === 'bool' ? '; where a mask is true, await nonzero(mask) tells' : '';

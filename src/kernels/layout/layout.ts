@@ -9,7 +9,7 @@ import {
   sameShape,
   size,
 } from '../../tensor/values/index.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace, sum } from '../axis/index.ts';
+import { checkList, checkTensors, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace, sum } from '../axis/index.ts';
 import { copied } from './copy.ts';
 import { elementOf } from './slice.ts';
 
@@ -26,6 +26,7 @@ import { elementOf } from './slice.ts';
  * @throws ShapeError when the shapes do not hold equally many elements.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  checkTensors('reshape', { x });
   const full = withoutWildcard(x, shape);
   if (size(full) !== x.size) {
     throw new ShapeError('reshape', `the shapes must hold equally many elements (${x.size} and ${size(full)})`, {
@@ -73,6 +74,8 @@ function withoutWildcard(x: Tensor, shape: Shape): Shape {
  * @throws ShapeError when `order` does not name every axis once.
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
+  checkTensors('permute', { x });
+  checkList('permute', 'the order', order, '[1, 0]');
   const axes = order.map((axis) => normalizeAxis('permute', axis, x.shape));
   if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
     throw new ShapeError('permute', `the order [${order.join(', ')}] must name every axis once`, { x: x.shape });
@@ -99,6 +102,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
  * @throws ShapeError when an axis of `x` is neither 1 nor that of `shape`.
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  checkTensors('broadcastTo', { x });
   checkShape('broadcastTo', shape);
   const missing = shape.length - x.shape.length;
   const aligned = shape.map((_, i) => (i < missing ? 1 : (x.shape[i - missing] as number)));
@@ -125,8 +129,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  * @throws ShapeError when there is none, or when other axes or dtypes differ.
  */
 export function concat(xs: readonly Tensor[], axis = 0): Tensor {
-  const first = xs[0];
-  if (!first) throw new ShapeError('concat', 'give a list of at least one tensor, such as [a, b]');
+  const first = firstOf('concat', xs);
   const at = normalizeAxis('concat', axis, first.shape);
   const shapes = Object.fromEntries(xs.map((x, i) => [`x${i}`, x.shape]));
   for (const x of xs) {
@@ -143,6 +146,14 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   return differentiable(y, xs, (dy) => split(dy, at, sizes));
 }
 
+/** The first of several tensors, of which there must be one. */
+export function firstOf(op: string, xs: readonly Tensor[]): Tensor {
+  const first = xs?.[0];
+  if (!first) throw new ShapeError(op, 'give a list of at least one tensor, such as [a, b]');
+  checkTensors(op, Object.fromEntries([...xs].map((x, i) => [`x${i}`, x])));
+  return first;
+}
+
 /**
  * Cuts a tensor along one axis into parts of the given sizes: the inverse of {@link concat}, and as cheap. Of any dtype.
  *
@@ -153,7 +164,9 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
  * @throws ShapeError when the sizes do not add up to the axis.
  */
 export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+  checkTensors('split', { x });
   const at = normalizeAxis('split', axis, x.shape);
+  checkList('split', 'the sizes', sizes, 'split(x, axis, [2, 1])');
   checkShape('split', sizes);
   const total = sizes.reduce((a, b) => a + b, 0);
   if (total !== x.shape[at]) {

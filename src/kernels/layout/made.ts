@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
-import { fill, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { checkShape, type DType, ShapeError } from '../../tensor/values/index.ts';
-import { checkNoMore } from '../axis/index.ts';
+import { checkDevice, fill, type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { checkShape, type DType, describe, dtypeRule, isDType, ShapeError, shown } from '../../tensor/values/index.ts';
+import { checkNoMore, checkNumber, checkTensors } from '../axis/index.ts';
 
 /**
  * Numbers at equal distances from `start` up to, but not with, `end`: `start + i · step`, ⌈(end − start) / step⌉ of them; `arange(device,
@@ -18,7 +18,10 @@ import { checkNoMore } from '../axis/index.ts';
 export function arange(device: Device, end: number): Tensor;
 export function arange(device: Device, start: number, end: number, step?: number, dtype?: DType): Tensor;
 export function arange(device: Device, first: number, second?: number, step = 1, dtype: DType = 'f32'): Tensor {
+  checkDevice('arange', device);
+  if (!isDType(dtype)) throw new ShapeError('arange', `${dtypeRule}; got ${describe(dtype)}`);
   const [start, end] = second === undefined ? [0, first] : [first, second];
+  for (const [name, number] of Object.entries({ start, end, step })) checkNumber('arange', name, number);
   const count = Math.ceil((end - start) / step);
   if (!Number.isFinite(count) || count < 0) {
     throw new ShapeError('arange', `steps of ${step} do not lead from ${start} to ${end}`);
@@ -42,6 +45,8 @@ export function arange(device: Device, first: number, second?: number, step = 1,
  */
 export function linspace(device: Device, start: number, end: number, count: number, ...more: never[]): Tensor {
   checkNoMore('linspace', more, 'device, start, end, count');
+  checkDevice('linspace', device);
+  for (const [name, number] of Object.entries({ start, end, count })) checkNumber('linspace', name, number);
   checkShape('linspace', [count]);
   if (!Number.isFinite(start) || !Number.isFinite(end)) {
     throw new ShapeError('linspace', `both ends must be finite (${start} and ${end})`);
@@ -64,7 +69,11 @@ export function linspace(device: Device, start: number, end: number, count: numb
  */
 export function eye(device: Device, rows: number, cols: number = rows, diagonal = 0, ...more: never[]): Tensor {
   checkNoMore('eye', more, 'device, rows, cols, diagonal');
+  checkDevice('eye', device);
+  for (const [name, number] of Object.entries({ rows, cols, diagonal })) checkNumber('eye', name, number);
   checkShape('eye', [rows, cols]);
+  if (!Number.isInteger(diagonal))
+    throw new ShapeError('eye', `the diagonal must be a whole number (${shown(diagonal)})`);
   const values = new Float32Array(rows * cols);
   for (let i = Math.max(0, -diagonal); i < rows && i + diagonal < cols; i++) values[i * cols + i + diagonal] = 1;
   return tensor(device, values, [rows, cols]);
@@ -79,15 +88,21 @@ export function eye(device: Device, rows: number, cols: number = rows, diagonal 
  * ```
  */
 export function fillLike(x: Tensor, value: number): Tensor {
+  return like('fillLike', x, value);
+}
+
+function like(op: string, x: Tensor, value: number): Tensor {
+  checkTensors(op, { x }, `of a shape make it by fill(device, shape, ${value})`);
+  if (x.dtype !== 'bool') checkNumber(op, 'value', value);
   return fill(x.device, x.shape, value, x.dtype);
 }
 
 /** Zeros of the shape, dtype and device of `x`. */
 export function zerosLike(x: Tensor): Tensor {
-  return fillLike(x, 0);
+  return like('zerosLike', x, 0);
 }
 
 /** Ones of the shape, dtype and device of `x`. */
 export function onesLike(x: Tensor): Tensor {
-  return fillLike(x, 1);
+  return like('onesLike', x, 1);
 }

@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { checkShape } from '../../tensor/values/index.ts';
-import { checkNoMore, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { checkNoMore, checkTensors, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 import { indicesOf } from './indices.ts';
 
 /**
@@ -15,8 +15,11 @@ import { indicesOf } from './indices.ts';
  * @throws ShapeError unless `ids` is u32 or i32 and `classes` a whole number, 0 or more.
  */
 export function oneHot(ids: Tensor, classes: number, ...more: never[]): Tensor {
+  checkTensors('oneHot', { ids });
   checkNoMore('oneHot', more, 'ids, classes');
-  checkShape('oneHot', [classes]);
+  if (!Number.isInteger(classes) || classes < 0) {
+    throw new ShapeError('oneHot', `classes must be a whole number, 0 or more; it is ${describe(classes)}`);
+  }
   const words = indicesOf('oneHot', ids, { ids: ids.shape });
   const y = empty(ids, [...ids.shape, classes], 'f32');
   const rows = { rows: ids.size, width: classes };

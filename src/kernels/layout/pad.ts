@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { describe, holds, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkNoMore, checkNumber, checkOptions } from '../axis/index.ts';
+import { describe, holds, isFloat, normalizeAxis, type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
+import { checkChoice, checkNoMore, checkNumber, checkOptions, checkTensors } from '../axis/index.ts';
 import { axisMap, mapped } from './axis-maps.ts';
 
 export interface PadOptions {
@@ -30,6 +30,7 @@ export function pad(
   widths: readonly (number | readonly [before: number, after: number])[],
   options: PadOptions = {},
 ): Tensor {
+  checkTensors('pad', { x });
   checkOptions('pad', options, ['mode', 'value']);
   const { mode = 'constant', value = 0 } = options;
   checkChoice('pad', 'mode', mode, ['constant', 'edge', 'reflect']);
@@ -58,13 +59,13 @@ export function pad(
         x: x.shape,
       });
     }
-    return axisMap(before + length + after, length, (at) => shown(at - before, length, mode));
+    return axisMap(before + length + after, length, (at) => placeShown(at - before, length, mode));
   });
   return mapped(x, maps, value);
 }
 
 /** Which element of an axis is shown at a place beside it. */
-function shown(at: number, length: number, mode: 'constant' | 'edge' | 'reflect'): number {
+function placeShown(at: number, length: number, mode: 'constant' | 'edge' | 'reflect'): number {
   if (mode === 'constant') return at;
   if (mode === 'edge') return Math.min(Math.max(at, 0), length - 1);
   return length - 1 - Math.abs(length - 1 - Math.abs(at));
@@ -81,6 +82,7 @@ function shown(at: number, length: number, mode: 'constant' | 'edge' | 'reflect'
  */
 export function flip(x: Tensor, axes?: number | readonly number[], ...more: never[]): Tensor {
   checkNoMore('flip', more, 'x, axes');
+  checkTensors('flip', { x });
   const turned = axesOf('flip', x.shape, axes);
   return mapped(
     x,
@@ -99,9 +101,10 @@ export function flip(x: Tensor, axes?: number | readonly number[], ...more: neve
  * @throws ShapeError when the shift is no whole number.
  */
 export function roll(x: Tensor, shift: number, axis: number): Tensor {
+  checkTensors('roll', { x });
   const at = normalizeAxis('roll', axis, x.shape);
   if (!Number.isInteger(shift)) {
-    throw new ShapeError('roll', `the shift must be a whole number (${shift})`, { x: x.shape });
+    throw new ShapeError('roll', `the shift must be a whole number (${shown(shift)})`, { x: x.shape });
   }
   const length = x.shape[at] as number;
   if (length === 0 || shift % length === 0) return x;

@@ -11,8 +11,8 @@ import {
   type Tensor,
   tensor,
 } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { type AxisRows, checkChoice, checkOptions } from '../axis/index.ts';
+import { type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
+import { type AxisRows, checkChoice, checkFloats, checkOptions } from '../axis/index.ts';
 export interface InterpolateOptions {
   readonly mode: 'nearest' | 'bilinear' | 'bicubic';
   /** When shrinking, widen the filter so that every pixel counts. Default: false. */
@@ -37,6 +37,7 @@ export interface InterpolateOptions {
  * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
  */
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
+  checkFloats('interpolate', { x });
   checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners', 'channels']);
   checkChoice('interpolate', 'mode', options.mode, ['nearest', 'bilinear', 'bicubic']);
   const { channels = 'last' } = options;
@@ -92,6 +93,7 @@ export type PositionRule = 'size' | 'offset' | 'dino' | 'antialias';
  * @throws ShapeError when the positions are not those of a square, or a side is 0 or no whole number.
  */
 export function interpolatePositions(pos: Tensor, rows: number, cols: number, rule: PositionRule = 'size'): Tensor {
+  checkFloats('interpolatePositions', { pos });
   const [batch = 0, count = 0, dim = 0] = pos.shape;
   const side = Math.round(Math.sqrt(count));
   if (pos.shape.length !== 3 || count === 0 || side * side !== count) {
@@ -111,7 +113,7 @@ export function interpolatePositions(pos: Tensor, rows: number, cols: number, ru
 
 function checkSides(op: string, height: number, width: number, x: Shape): void {
   if (Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0) return;
-  throw new ShapeError(op, `cannot make ${height} × ${width}; both must be whole numbers above 0`, { x });
+  throw new ShapeError(op, `cannot make ${shown(height)} × ${shown(width)}; both must be whole numbers above 0`, { x });
 }
 
 /** A sparse matrix whose rows have `taps` neighbouring entries: row o holds `weights[o·taps + k]` at column `first[o] + k`. */

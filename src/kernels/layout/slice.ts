@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { checkNumber, checkTensors, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /**
  * A range of one axis, from `start` up to, but not with, `end`, every `step`-th: `y[…, i, …] = x[…, start + i · step, …]`. Negative
@@ -17,17 +17,20 @@ import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/
  * @throws ShapeError unless `0 ≤ start ≤ end ≤ length of the axis`, and `step` is a whole number above 0.
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number, step = 1): Tensor {
+  checkTensors('slice', { x });
   const at = normalizeAxis('slice', axis, x.shape);
   const { outer, length, inner } = aroundAxis(x.shape, at);
+  for (const [name, number] of Object.entries({ start, end: end ?? 0, step })) checkNumber('slice', name, number);
+  if (!Number.isInteger(step) || step < 1) {
+    const remedy = step < 0 ? '; flip reverses an axis' : '';
+    throw new ShapeError('slice', `the step must be a whole number above 0 (${step})${remedy}`, { x: x.shape });
+  }
   const begin = start < 0 ? start + length : start;
   const stop = end === undefined ? length : end < 0 ? end + length : end;
   if (!Number.isInteger(begin) || !Number.isInteger(stop) || begin < 0 || stop < begin || stop > length) {
     throw new ShapeError('slice', `${start} to ${end ?? length} is no range of axis ${at} (length ${length})`, {
       x: x.shape,
     });
-  }
-  if (!Number.isInteger(step) || step < 1) {
-    throw new ShapeError('slice', `the step must be a whole number above 0 (${step})`, { x: x.shape });
   }
   if (begin === 0 && stop === length && step === 1) return x;
   const count = Math.ceil((stop - begin) / step);

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
-import { argsort, checkOptions, type SortOptions } from '../axis/index.ts';
+import { ShapeError, shown } from '../../tensor/values/index.ts';
+import { argsort, checkOptions, checkTensors, type SortOptions } from '../axis/index.ts';
 import { takeAlongAxis } from './gather.ts';
 import { slice } from './slice.ts';
 
@@ -48,12 +48,13 @@ export function topK(x: Tensor, k: number, options: TopKOptions = {}): Sorted {
   checkSortable('topK', x);
   const length = x.shape.at(-1) as number;
   if (!Number.isInteger(k) || k < 0 || k > length) {
-    throw new ShapeError('topK', `k must be a whole number from 0 to ${length} (${k})`, { x: x.shape });
+    throw new ShapeError('topK', `k must be a whole number from 0 to ${length} (${shown(k)})`, { x: x.shape });
   }
   const indices = slice(argsort(x, { descending: options.largest ?? true }), -1, 0, k);
   return { values: takeAlongAxis(x, indices), indices };
 }
 
 function checkSortable(op: string, x: Tensor): void {
+  checkTensors(op, { x });
   if (x.shape.length === 0) throw new ShapeError(op, 'a scalar has no axis to sort along', { x: x.shape });
 }

@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { isFloat, ShapeError } from '../../tensor/values/index.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { isFloat, ShapeError, shown } from '../../tensor/values/index.ts';
+import { checkTensors, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
 /**
  * The lower triangle of matrices: `y[…, i, j] = x[…, i, j]` where j ≤ i + diagonal, else 0, whatever x holds there. `[…, M, N]`. The
@@ -23,12 +23,13 @@ export function triu(x: Tensor, diagonal = 0): Tensor {
 }
 
 function triangle(op: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
+  checkTensors(op, { x });
   const [height, width] = x.shape.slice(-2);
   if (height === undefined || width === undefined) {
     throw new ShapeError(op, 'x must have at least two axes', { x: x.shape });
   }
   if (!Number.isInteger(diagonal) || Math.abs(diagonal) >= 2 ** 31) {
-    throw new ShapeError(op, `the diagonal must be a whole number (${diagonal})`, { x: x.shape });
+    throw new ShapeError(op, `the diagonal must be a whole number (${shown(diagonal)})`, { x: x.shape });
   }
   const y = empty(x);
   const rows = { rows: width === 0 ? 0 : x.size / width, width };

@@ -1,6 +1,6 @@
 import { differentiable, fillFloats, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, sumRows } from '../axis/index.ts';
+import { checkChoice, checkFloats, checkOptions, sumRows } from '../axis/index.ts';
 import { activationBackward, activations, mul } from '../elementwise/index.ts';
 import {
   flattened,
@@ -54,19 +54,19 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  */
 export function linear(x: Tensor, weight: Tensor, options: MatmulEpilogue = {}): Tensor {
   checkOptions('linear', options, ['bias', 'activation', 'residual']);
-  if (weight.shape.length !== 2) {
-    throw new ShapeError('linear', 'weight must be [out, in]', { x: x.shape, weight: weight.shape });
-  }
   return withEpilogue('linear', { x, weight }, { ...options, transposeB: true });
 }
 
 function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
   if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
+  checkFloats(op, operands);
   const [a, b] = Object.values(operands) as [Tensor, Tensor];
   const shapes = Object.fromEntries(Object.entries(operands).map(([name, x]) => [name, x.shape]));
+  const isLinear = op === 'linear';
+  if (isLinear && b.shape.length !== 2) throw new ShapeError(op, 'weight must be [out, in]', shapes);
   // A vector is a matrix of one row for `linear` only: `matmul` leaves no doubt about which axis it sums over.
-  const lifted = op === 'linear' && a.shape.length === 1;
+  const lifted = isLinear && a.shape.length === 1;
   if ((!lifted && a.shape.length < 2) || b.shape.length < 2) {
     throw new ShapeError(op, 'both must have at least two axes', shapes);
   }

@@ -1,6 +1,6 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions } from '../axis/index.ts';
+import { checkChoice, checkOperands, checkOptions } from '../axis/index.ts';
 import { type Activation, activations } from '../elementwise/index.ts';
 import { linear } from './matmul.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';
@@ -37,7 +37,9 @@ export interface MlpOptions {
  * @throws ShapeError when the axes do not follow each other, or biases or residual do not fit.
  */
 export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): Tensor {
+  if (!weights) throw new ShapeError('mlp', 'the weights come second: { weight1, bias1, weight2, bias2 }');
   const { weight1, bias1, weight2, bias2 } = weights;
+  checkOperands('mlp', { x, weight1, ...(bias1 && { bias1 }), weight2, ...(bias2 && { bias2 }) });
   checkOptions('mlp', options, ['activation', 'residual']);
   const { activation = 'gelu', residual } = options;
   checkChoice('mlp', 'activation', activation, activations);

@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError, size } from '../../tensor/values/index.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { ShapeError, shown, size } from '../../tensor/values/index.ts';
+import { checkFloats, checkOperands, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 import { reshape } from '../layout/index.ts';
 import { linear } from './matmul.ts';
 
@@ -27,13 +27,14 @@ export function patchify(image: Tensor, patch: number): Tensor {
  * @throws ShapeError when `x` does not hold rows · cols patches of patch² pixels.
  */
 export function unpatchify(x: Tensor, patch: number, rows: number, cols: number): Tensor {
+  checkFloats('unpatchify', { x });
   checkPatch('unpatchify', x, patch);
   const [batch, count, width] = x.shape;
   if (batch === undefined || width === undefined || x.shape.length !== 3) {
     throw new ShapeError('unpatchify', 'x must be [B, N, patch² · C]', { x: x.shape });
   }
-  if (count !== rows * cols) {
-    throw new ShapeError('unpatchify', `${rows} × ${cols} patches were announced`, { x: x.shape });
+  if (!Number.isInteger(rows) || !Number.isInteger(cols) || count !== rows * cols) {
+    throw new ShapeError('unpatchify', `${shown(rows)} × ${shown(cols)} patches were announced`, { x: x.shape });
   }
   const channels = width / patch ** 2;
   if (!Number.isInteger(channels)) {
@@ -59,6 +60,7 @@ export function unpatchify(x: Tensor, patch: number, rows: number, cols: number)
  * @throws ShapeError when channels differ or patches are not square.
  */
 export function patchEmbed(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkOperands('patchEmbed', { x, weight, ...(bias && { bias }) });
   const [out, channels, patch, across] = weight.shape;
   const shapes = { x: x.shape, weight: weight.shape, ...(bias && { bias: bias.shape }) };
   if (out === undefined || patch === undefined || weight.shape.length !== 4 || patch !== across) {
@@ -78,6 +80,7 @@ export function patchEmbed(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 type Order = 0 | 1;
 
 function patches(op: string, image: Tensor, patch: number, order: Order): Tensor {
+  checkFloats(op, { image });
   checkPatch(op, image, patch);
   const [batch, channels, height, width] = image.shape;
   if (batch === undefined || channels === undefined || height === undefined || width === undefined) {
@@ -94,7 +97,7 @@ function patches(op: string, image: Tensor, patch: number, order: Order): Tensor
 
 function checkPatch(op: string, x: Tensor, patch: number): void {
   if (!Number.isInteger(patch) || patch < 1) {
-    throw new ShapeError(op, `${patch} is no size of a patch`, { x: x.shape });
+    throw new ShapeError(op, `${shown(patch)} is no size of a patch`, { x: x.shape });
   }
 }
 

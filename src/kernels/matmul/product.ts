@@ -80,7 +80,7 @@ export function product(
   const a = rowsOnly ? flattened(left) : left;
   const axes = mergedAxes(rowsOnly ? [] : batch, [a.batch, right.batch], [a.rows * a.cols, right.rows * right.cols]);
   if (axes.length > 3) {
-    throw new ShapeError(op, 'at most three runs of batch axes may be stretched in different ways', {
+    throw new ShapeError(op, 'at most three runs of batch axes may be stretched', {
       a: a.batch,
       b: right.batch,
     });

@@ -1,10 +1,19 @@
 // Draws from distributions, by counting as in elementwise/random.ts: the same key, stream and shape give the same draws.
 import { kernel, threefry } from '../../gpu/index.ts';
 import { dispatch, emptyOn, type Tensor } from '../../tensor/graph/index.ts';
-import { checkShape, type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { argmax, argsort, checkFloats } from '../axis/index.ts';
+import { checkShape, type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
+import { argmax, argsort, checkFloats, checkNumber } from '../axis/index.ts';
 import { less } from '../comparison/index.ts';
-import { add, cast, checkKey, hash, type Operand, randomGumbel, randomUniform } from '../elementwise/index.ts';
+import {
+  add,
+  cast,
+  checkKey,
+  hash,
+  type Operand,
+  randomGumbel,
+  randomUniform,
+  tensorsOf,
+} from '../elementwise/index.ts';
 
 /**
  * Whole random numbers (u32), `low` to `high - 1`, all equally likely to 2⁻³² of each. PyTorch's `randint`. Otherwise as
@@ -21,7 +30,10 @@ export function randomInteger(key: Tensor, shape: Shape, low: number, high: numb
   checkShape('randomInteger', shape);
   const isWhole = Number.isInteger(low) && Number.isInteger(high);
   if (!isWhole || low < 0 || high > 2 ** 32 || low >= high) {
-    throw new ShapeError('randomInteger', `low and high must be whole, 0 ≤ low < high ≤ 2³²; got ${low}, ${high}`);
+    throw new ShapeError(
+      'randomInteger',
+      `low and high must be whole, 0 ≤ low < high ≤ 2³²; got ${shown(low)}, ${shown(high)}`,
+    );
   }
   const y = emptyOn(key.device, shape, 'u32');
   // Of 2³² numbers, 0: that many do not fit.
@@ -31,7 +43,7 @@ export function randomInteger(key: Tensor, shape: Shape, low: number, high: numb
 }
 
 /**
- * A mask (u32) of draws that are 1 with probability `p`, a number or a tensor that broadcasts to the shape. Drawn as
+ * A mask (bool) of draws that are true with probability `p`, a number or a tensor that broadcasts to the shape. Drawn as
  * `randomUniform(key, shape, stream) < p`. No gradient flows.
  *
  * ```ts
@@ -41,6 +53,11 @@ export function randomInteger(key: Tensor, shape: Shape, low: number, high: numb
  * @throws ShapeError when `p` does not broadcast to the shape, and as {@link randomUniform}.
  */
 export function randomBernoulli(key: Tensor, shape: Shape, p: Operand, stream = 0): Tensor {
+  checkKey('randomBernoulli', key, stream);
+  checkShape('randomBernoulli', shape);
+  tensorsOf('randomBernoulli', { p });
+  if (typeof p === 'number' && !(p >= 0 && p <= 1))
+    throw new ShapeError('randomBernoulli', `p must be from 0 to 1; it is ${p}`);
   const y = less(randomUniform(key, shape, stream), p);
   if (y.shape.length !== shape.length || y.shape.some((axis, i) => axis !== shape[i])) {
     throw new ShapeError('randomBernoulli', 'p must broadcast to the shape', { p: (p as Tensor).shape, shape });
@@ -58,6 +75,9 @@ export function randomBernoulli(key: Tensor, shape: Shape, p: Operand, stream = 
  * @throws ShapeError when `n` is no whole number, and as {@link randomUniform}.
  */
 export function randomPermutation(key: Tensor, n: number, stream = 0): Tensor {
+  checkKey('randomPermutation', key, stream);
+  checkNumber('randomPermutation', 'n', n);
+  checkShape('randomPermutation', [n]);
   return argsort(randomInteger(key, [n], 0, 2 ** 32, stream));
 }
 
@@ -75,6 +95,7 @@ export function randomPermutation(key: Tensor, n: number, stream = 0): Tensor {
  * @throws ShapeError when there is no class, and as {@link randomUniform}.
  */
 export function randomCategorical(key: Tensor, logits: Tensor, stream = 0): Tensor {
+  checkKey('randomCategorical', key, stream);
   checkFloats('randomCategorical', { logits });
   if (!logits.shape.at(-1)) {
     throw new ShapeError('randomCategorical', 'logits must be […, C], with classes', { logits: logits.shape });

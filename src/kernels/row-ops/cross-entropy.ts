@@ -1,6 +1,6 @@
 import { empty, fill, Tensor } from '../../tensor/graph/index.ts';
 import { holds, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, rowKernel } from '../axis/index.ts';
+import { checkChoice, checkFloats, checkOptions, checkTensors, rowKernel } from '../axis/index.ts';
 import { moveAxis, reshape } from '../layout/index.ts';
 import type { Reduction } from './losses.ts';
 import { sumOverRow } from './softmax.ts';
@@ -40,6 +40,8 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   const op = 'crossEntropy';
   checkOptions(op, options, ['ignoreIndex', 'weights', 'labelSmoothing', 'axis', 'reduction']);
   const { ignoreIndex, weights, labelSmoothing = 0, axis = -1, reduction = 'mean' } = options;
+  checkFloats(op, { logits });
+  checkTensors(op, { classes, ...(weights && { weights }) });
   const x = logits.shape.length > 0 ? moveAxis(logits, normalizeAxis(op, axis, logits.shape), -1) : logits;
   const C = x.shape.at(-1) ?? 0;
   if (logits.shape.length === 0 || !sameShape(x.shape.slice(0, -1), classes.shape)) {

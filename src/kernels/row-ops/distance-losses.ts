@@ -2,7 +2,7 @@
 import { notNumbers } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkNumber, checkOptions, sum } from '../axis/index.ts';
+import { checkNumber, checkOptions, checkTensors, sum } from '../axis/index.ts';
 import { greater, lessEqual } from '../comparison/index.ts';
 import { abs, applyUnary, cast, div, makeUnary, maximum, mul, relu, sub, where } from '../elementwise/index.ts';
 import { norm } from '../statistics/index.ts';
@@ -28,6 +28,7 @@ export interface HuberOptions {
  * @throws ShapeError when the shapes differ, or `delta` is not above 0.
  */
 export function huber(a: Tensor, b: Tensor, options: HuberOptions = {}): Tensor {
+  checkTensors('huber', { a, b });
   checkOptions('huber', options, ['delta', 'reduction']);
   const { delta = 1, reduction = 'mean' } = options;
   checkNumber('huber', 'delta', delta);
@@ -70,6 +71,7 @@ export function cosineSimilarity(a: Tensor, b: Tensor, options: CosineOptions = 
 }
 
 function cosineOf(op: string, a: Tensor, b: Tensor, { axis = -1, eps = 1e-8 }: CosineOptions): Tensor {
+  checkTensors(op, { a, b });
   checkNumber(op, 'eps', eps);
   if (a.shape.length !== b.shape.length || a.shape.at(axis) !== b.shape.at(axis)) {
     throw new ShapeError(op, 'both must have as many axes, and vectors of one length', { a: a.shape, b: b.shape });
@@ -107,6 +109,7 @@ export function cosineEmbeddingLoss(
   checkOptions(op, options, ['axis', 'eps', 'margin', 'reduction']);
   const { margin = 0, reduction = 'mean', ...cosine } = options;
   checkNumber(op, 'margin', margin);
+  checkTensors(op, { labels });
   const similarity = cosineOf(op, a, b, cosine);
   if (!sameShape(similarity.shape, labels.shape)) {
     throw new ShapeError(op, 'there must be a label for each pair', { pairs: similarity.shape, labels: labels.shape });

@@ -1,7 +1,7 @@
 import { notNumbers } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
-import { rowKernel, sum } from '../axis/index.ts';
+import { checkFloats, checkNumber, rowKernel, sum } from '../axis/index.ts';
 import { div, maximum, sqrt, square } from '../elementwise/index.ts';
 
 /**
@@ -17,6 +17,8 @@ import { div, maximum, sqrt, square } from '../elementwise/index.ts';
  * @throws ShapeError for a scalar.
  */
 export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
+  checkFloats('l2Normalize', { x });
+  checkNumber('l2Normalize', 'eps', eps);
   const cols = x.shape.at(-1);
   if (cols === undefined) throw new ShapeError('l2Normalize', 'x needs an axis', { x: x.shape });
   const rows = size(x.shape.slice(0, -1));

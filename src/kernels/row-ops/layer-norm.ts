@@ -2,6 +2,9 @@ import { type Device, kernel, notNumbers } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
 import {
+  checkFloats,
+  checkNumber,
+  checkTensors,
   inRuns,
   loopsFor,
   mean,
@@ -31,6 +34,8 @@ import { sumParts } from './layer-norm-weights.ts';
  * @throws ShapeError when weight or bias do not have the length of the last axis, or that is 0.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+  checkTensors('layerNorm', { x, weight, bias });
+  checkNumber('layerNorm', 'eps', eps);
   const cols = x.shape.at(-1);
   const shapes = { x: x.shape, weight: weight.shape, bias: bias.shape };
   if (!cols) throw new ShapeError('layerNorm', 'the last axis must hold at least one element', shapes);
@@ -88,6 +93,8 @@ export function batchNormEval(
   bias: Tensor,
   eps: number,
 ): Tensor {
+  checkTensors('batchNormEval', { x, mean, variance, weight, bias });
+  checkNumber('batchNormEval', 'eps', eps);
   const channels = x.shape.at(-1);
   for (const { shape } of [mean, variance, weight, bias]) {
     if (shape.length === 1 && shape[0] === channels) continue;
@@ -110,6 +117,8 @@ export function batchNormEval(
  * @throws ShapeError when the last axis holds less than two elements.
  */
 export function patchNormalize(x: Tensor, eps = 1e-6): Tensor {
+  checkFloats('patchNormalize', { x });
+  checkNumber('patchNormalize', 'eps', eps);
   const cols = x.shape.at(-1) ?? 0;
   if (cols < 2) throw new ShapeError('patchNormalize', 'the last axis must hold at least two elements', { x: x.shape });
   return standardize(x, cols - 1, eps);

@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, inRuns, sum, total } from '../axis/index.ts';
+import { checkChoice, checkFloats, inRuns, sum, total } from '../axis/index.ts';
 import { abs, castFloat, mul, square, sub } from '../elementwise/index.ts';
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';
@@ -45,6 +45,7 @@ export function mse(a: Tensor, b: Tensor, reduction: Reduction = 'mean'): Tensor
 
 function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSOLUTE: 0 | 1): Tensor {
   checkChoice(op, 'reduction', reduction, ['mean', 'sum']);
+  checkFloats(op, { a, b });
   if (!sameShape(a.shape, b.shape)) {
     throw new ShapeError(op, 'both tensors must have the same shape', { a: a.shape, b: b.shape });
   }

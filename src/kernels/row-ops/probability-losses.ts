@@ -2,7 +2,7 @@
 import { notNumbers } from '../../gpu/index.ts';
 import { fill, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, mean, sum } from '../axis/index.ts';
+import { checkChoice, checkOptions, checkTensors, mean, sum } from '../axis/index.ts';
 import { greater } from '../comparison/index.ts';
 import {
   add,
@@ -52,6 +52,7 @@ export function binaryCrossEntropyWithLogits(
   const op = 'binaryCrossEntropyWithLogits';
   checkOptions(op, options, ['weights', 'positiveWeight', 'reduction']);
   const { weights, positiveWeight, reduction = 'mean' } = options;
+  checkTensors(op, { logits, targets });
   const shapes = { logits: logits.shape, targets: targets.shape };
   if (!sameShape(logits.shape, targets.shape)) throw new ShapeError(op, 'both must have one shape', shapes);
   const [x, t] = [cast(logits, 'f32'), cast(targets, 'f32')];
@@ -90,6 +91,7 @@ export function klDivergence(logQ: Tensor, p: Tensor, options: KlDivergenceOptio
   checkOptions(op, options, ['logTarget', 'reduction']);
   const { logTarget = false, reduction = 'mean' } = options;
   checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'batchMean', 'none']);
+  checkTensors(op, { logQ, p });
   const shapes = { logQ: logQ.shape, p: p.shape };
   if (!sameShape(logQ.shape, p.shape)) throw new ShapeError(op, 'both must have one shape', shapes);
   if (reduction === 'batchMean' && !p.shape[0]) {

@@ -1,7 +1,7 @@
 import type { Piece } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
-import { max, type RowCode, rowKernel, sum } from '../axis/index.ts';
+import { checkFloats, max, type RowCode, rowKernel, sum } from '../axis/index.ts';
 import { div, exp, log, stopGradient, sub } from '../elementwise/index.ts';
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a row of nothing else
@@ -32,6 +32,7 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
+  checkFloats(op, { x });
   const rows = aroundAxis(x.shape, normalizeAxis(op, axis, x.shape));
   if (rows.length === 0) throw new ShapeError(op, `axis ${axis} is empty`, { x: x.shape });
   const y = empty(x);

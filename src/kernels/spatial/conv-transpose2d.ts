@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions } from '../axis/index.ts';
+import { checkChoice, checkOperands, checkOptions } from '../axis/index.ts';
 import { add, mul } from '../elementwise/index.ts';
 import { permute, reshape } from '../layout/index.ts';
 import { linear, matmul } from '../matmul/index.ts';
@@ -46,6 +46,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   checkOptions(op, options, names);
   const { bias, channels = 'last', groups = 1, stride: by = 1, padding: cut = 0, dilation: apart = 1 } = options;
   checkChoice(op, 'channels', channels, ['first', 'last']);
+  checkOperands(op, { x, weight, ...(bias && { bias }) });
   const shapes = { x: x.shape, weight: weight.shape, ...(bias && { bias: bias.shape }) };
   const [inputs, each, high, wide] = weight.shape;
   if (!inputs || !each || !high || !wide || weight.shape.length !== 4) {

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, sum } from '../axis/index.ts';
+import { checkChoice, checkOperands, checkOptions, sum } from '../axis/index.ts';
 import { type Activation, activations, add, gelu, mul, relu } from '../elementwise/index.ts';
 import { permute, reshape } from '../layout/index.ts';
 import { linear, matmul } from '../matmul/index.ts';
@@ -60,6 +60,7 @@ const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   checkOptions('conv2d', options, names);
+  checkOperands('conv2d', { x, weight, ...(options.bias && { bias: options.bias }) });
   const shapes = { x: x.shape, weight: weight.shape, ...(options.bias && { bias: options.bias.shape }) };
   const [out, inputs, high, wide] = weight.shape;
   if (out === undefined || !inputs || !high || !wide || weight.shape.length !== 4) {
@@ -81,6 +82,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
  */
 export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): Tensor {
   checkOptions('conv1d', options, names);
+  checkOperands('conv1d', { x, weight, ...(options.bias && { bias: options.bias }) });
   const { stride = 1, padding = 0, dilation = 1, channels = 'last' } = options;
   const shapes = { x: x.shape, weight: weight.shape, ...(options.bias && { bias: options.bias.shape }) };
   const [out, inputs, length] = weight.shape;

@@ -1,5 +1,5 @@
 // Numbers of windows: one for both axes of an image, or one for each.
-import { type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
 
 /** One number for both axes of an image, or `[down, across]`. */
 export type Pair = number | readonly [down: number, across: number];
@@ -16,13 +16,14 @@ export function pairOf(op: string, name: string, value: unknown, least: 0 | 1, s
   }
   if (value.length !== 2 || !value.every((one) => isWhole(one, least))) {
     const rule = `the ${name} must be a ${ranges[least]}, or two of them, [down, across]`;
-    throw new ShapeError(op, `${rule} ([${value.join(', ')}])`, shapes);
+    throw new ShapeError(op, `${rule} ([${value.map(shown).join(', ')}])`, shapes);
   }
   return value as [number, number];
 }
 
 export function checkWhole(op: string, name: string, value: unknown, least: 0 | 1, shapes: Shapes): void {
-  if (!isWhole(value, least)) throw new ShapeError(op, `the ${name} must be a ${ranges[least]} (${value})`, shapes);
+  if (!isWhole(value, least))
+    throw new ShapeError(op, `the ${name} must be a ${ranges[least]} (${shown(value)})`, shapes);
 }
 
 function isWhole(value: unknown, least: number): boolean {

@@ -1,7 +1,16 @@
 import { kernel, notNumbers } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, eachRow, mean, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import {
+  checkChoice,
+  checkFloats,
+  checkOptions,
+  eachRow,
+  mean,
+  rowGrid,
+  rowOverrides,
+  rowPlace,
+} from '../axis/index.ts';
 import { resample, reshape, takeAlongAxis } from '../layout/index.ts';
 import { checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
 import { laneOfRows, steps, windowParams, windowsOfPixel } from './windows.ts';
@@ -144,6 +153,7 @@ export function channelsLast(
   x: Tensor,
   channels: 'first' | 'last',
 ): { image: Tensor; back: (rows: number, cols: number) => Shape } {
+  checkFloats(op, { x });
   checkChoice(op, 'channels', channels, ['first', 'last']);
   const isFirst = channels === 'first';
   const [batch = 0, second = 0, third = 0, fourth = 0] = x.shape;
@@ -157,6 +167,7 @@ export function channelsLast(
 }
 
 function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
+  checkFloats(op, { x });
   const shapes = { x: x.shape };
   const { padding: around = 0, dilation: apart = 1, ceilMode = false, channels = 'last' } = options;
   const { image, back } = channelsLast(op, x, channels);

@@ -1,8 +1,8 @@
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions } from '../axis/index.ts';
+import { checkChoice, checkFloats, checkOptions } from '../axis/index.ts';
 import { reshape } from '../layout/index.ts';
-import type { Pair } from './pairs.ts';
+import { checkWhole, type Pair } from './pairs.ts';
 import { type AvgPoolOptions, avgPool2d, type MaxPoolOptions, maxPool2d, type PoolOptions } from './pool.ts';
 
 interface LineOptions {
@@ -59,6 +59,10 @@ function asImage(
   }: LineOptions & { readonly channels?: 'first' | 'last' },
   pool: (image: Tensor, window: Pair, options: PoolOptions) => Tensor,
 ): Tensor {
+  checkFloats(op, { x });
+  checkWhole(op, 'window', window, 1, { x: x.shape });
+  checkWhole(op, 'stride', stride, 1, { x: x.shape });
+  checkWhole(op, 'padding', padding, 0, { x: x.shape });
   checkChoice(op, 'channels', channels, ['first', 'last']);
   const [batch = 0, second = 0, third = 0] = x.shape;
   if (x.shape.length !== 3) {

@@ -34,7 +34,7 @@ export function countNonzero(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 function check(op: string, x: Tensor, options: ReduceOptions): void {
-  checkTensors(op, { x }, '');
+  checkTensors(op, { x });
   checkOptions(op, options, ['axes', 'keepDims']);
 }
 

@@ -1,6 +1,6 @@
 import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis } from '../../tensor/values/index.ts';
-import { type AxisRows, checkOptions, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
+import { type AxisRows, checkOptions, checkTensors, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
 import { equal, isNaN as isNaNMask, logicalOr } from '../comparison/index.ts';
 import { add, cast, mul, neg, sub, where } from '../elementwise/index.ts';
 import { reshape } from '../layout/index.ts';
@@ -69,6 +69,7 @@ export function cummax(x: Tensor, axis = -1, options: { readonly reverse?: boole
 
 /** Running minimum along an axis; as {@link cummax}. */
 export function cummin(x: Tensor, axis = -1, options: { readonly reverse?: boolean } = {}): Tensor {
+  checkTensors('cummin', { x });
   // In the other order, which of whole numbers -x is not: there is one more below 0.
   const turned = (t: Tensor): Tensor =>
     isFloat(t.dtype) ? neg(t) : t.dtype === 'u32' ? sub(2 ** 32 - 1, t) : sub(-1, cast(t, 'i32'));
@@ -76,6 +77,7 @@ export function cummin(x: Tensor, axis = -1, options: { readonly reverse?: boole
 }
 
 function runningMax(op: string, x: Tensor, axis: number, options: { readonly reverse?: boolean }): Tensor {
+  checkTensors(op, { x });
   checkOptions(op, options, ['reverse']);
   if (x.dtype === 'u32') {
     // In the order of i32.
@@ -104,6 +106,7 @@ function along(
   options: CumulativeOptions,
 ): { rows: AxisRows; direction: Direction; of: Tensor } {
   checkOptions(op, options, ['reverse', 'exclusive']);
+  checkTensors(op, { x });
   const of = isFloat(x.dtype) ? x : cast(x, 'i32');
   const { reverse = false, exclusive = false } = options;
   return { rows: aroundAxis(x.shape, normalizeAxis(op, axis, x.shape)), direction: { reverse, exclusive }, of };

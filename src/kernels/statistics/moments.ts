@@ -1,5 +1,6 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
-import { checkNumber, checkOptions, mean, type ReduceOptions, sum } from '../axis/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { checkNumber, checkOptions, checkTensors, mean, type ReduceOptions, runsOf, sum } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
 import { cast, div, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
 
@@ -40,6 +41,11 @@ function varianceOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
   checkOptions(op, options, ['axes', 'keepDims', 'correction']);
   const { correction = 1, ...reduce } = options;
   checkNumber(op, 'correction', correction);
+  checkTensors(op, { x });
+  // Which axes there are, by the name of this op; and of nothing there is no mean.
+  if (runsOf(op, x, reduce).some(({ rows }) => rows.length === 0)) {
+    throw new ShapeError(op, `the ${op} of no elements is undefined`, { x: x.shape });
+  }
   const wide = cast(x, 'f32');
   const middle = mean(wide, { ...reduce, keepDims: true });
   const count = x.size / middle.size;

@@ -1,6 +1,6 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
-import { checkOptions, max, min, type ReduceOptions, sum } from '../axis/index.ts';
+import { checkOptions, max, min, type ReduceOptions, runsOf, sum } from '../axis/index.ts';
 import { equal, isFinite as isFiniteMask, notEqual } from '../comparison/index.ts';
 import {
   abs,
@@ -43,6 +43,7 @@ export interface NormOptions extends ReduceOptions {
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   checkOptions('norm', options, ['axes', 'keepDims', 'order']);
   const { order = 2, ...reduce } = options;
+  runsOf('norm', x, reduce);
   if (order === 1) return sum(abs(x), reduce);
   if (order === Number.POSITIVE_INFINITY) return max(abs(x), reduce);
   if (order === Number.NEGATIVE_INFINITY) return min(abs(x), reduce);
@@ -72,7 +73,9 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
  * @throws ShapeError when a reduced axis is empty.
  */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
-  checkOptions('logsumexp', options, ['axes', 'keepDims']);
+  if (runsOf('logsumexp', x, options).some(({ rows }) => rows.length === 0)) {
+    throw new ShapeError('logsumexp', 'there is no logsumexp of nothing', { x: x.shape });
+  }
   const wide = cast(x, 'f32');
   const top = max(stopGradient(wide), { ...options, keepDims: true });
   const m = where(isFiniteMask(top), top, 0);

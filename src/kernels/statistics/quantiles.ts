@@ -1,7 +1,7 @@
 // Order statistics over axes, of lines that are sorted.
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkOptions, type ReduceOptions } from '../axis/index.ts';
+import { normalizeAxis, ShapeError, shown, size } from '../../tensor/values/index.ts';
+import { checkOptions, checkTensors, type ReduceOptions } from '../axis/index.ts';
 import { isFinite as isFiniteMask, isNaN as isNaNMask } from '../comparison/index.ts';
 import { add, cast, mul, sub, where } from '../elementwise/index.ts';
 import { lerp } from '../functions/index.ts';
@@ -39,6 +39,7 @@ export function median(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 function quantiles(op: string, x: Tensor, q: number | readonly number[], options: ReduceOptions): Tensor {
+  checkTensors(op, { x });
   checkOptions(op, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const all = axes === undefined ? [...x.shape.keys()] : [axes].flat().map((axis) => normalizeAxis(op, axis, x.shape));
@@ -47,8 +48,9 @@ function quantiles(op: string, x: Tensor, q: number | readonly number[], options
   const n = size(all.map((axis) => x.shape[axis] as number));
   if (n === 0) throw new ShapeError(op, `there is no ${op} of nothing`, { x: x.shape });
   const wanted = [q].flat() as readonly number[];
-  const other = wanted.find((one: unknown) => typeof one !== 'number' || !(one >= 0 && one <= 1));
-  if (other !== undefined) throw new ShapeError(op, `q must lie between 0 and 1; it is ${other}`, { x: x.shape });
+  const isPart = (one: unknown) => typeof one === 'number' && one >= 0 && one <= 1;
+  const other = wanted.findIndex((one) => !isPart(one));
+  if (other >= 0) throw new ShapeError(op, `q must lie between 0 and 1; it is ${shown(wanted[other])}`, { x: x.shape });
 
   const kept = [...x.shape.keys()].filter((axis) => !gone.has(axis));
   const wide = x.dtype === 'f16' ? x : cast(x, 'f32');

@@ -181,7 +181,7 @@ export function placeGradients(
   if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run(), which say when');
   if (gradients?.length !== parameters.length) {
     throw new StepError(
-      `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters; give one for each, in their order`,
+      `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters; give one for each`,
     );
   }
   gradients.forEach((gradient, i) => {

@@ -1,7 +1,7 @@
 import { type Device, kernel } from '../../gpu/index.ts';
 import { checkShape, type DType, holds, isFloat, type Shape, ShapeError } from '../values/index.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
-import { dispatch, empty, emptyOn } from './record.ts';
+import { checkDevice, dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,6 +10,7 @@ import type { Tensor } from './tensor.ts';
  * @throws ShapeError when i32, u32 or bool do not hold the value.
  */
 export function fill(device: Device, shape: Shape, value: number | boolean, dtype: DType = 'f32'): Tensor {
+  checkDevice('fill', device);
   checkShape('fill', shape);
   if (isFloat(dtype)) return fillFloats(device, shape, value as number, dtype);
   const y = emptyOn(device, shape, dtype);

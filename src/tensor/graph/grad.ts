@@ -240,7 +240,7 @@ function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[
   if (!Array.isArray(back) || back.length !== node.inputs.length) {
     const got = Array.isArray(back) ? `${back.length}` : describe(back);
     throw new StepError(
-      `${nameOf(node)}: its backward must return a list of ${node.inputs.length} gradients, one for each input and undefined where none flows; got ${got}`,
+      `${nameOf(node)}: its backward must return a list of ${node.inputs.length} gradients; got ${got}`,
     );
   }
   node.inputs.forEach((input, i) => {
@@ -286,8 +286,8 @@ function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): v
   }
   if (ends.isView(t)) {
     throw new StepError(
-      `gradients: y depends on ${t.dtype} ${formatShape(t.shape)} by another tensor over the same bytes, which has no gradient; ` +
-        'use the tensor itself, or reshape()',
+      `gradients: y depends on ${t.dtype} ${formatShape(t.shape)} by another tensor over the same bytes; ` +
+        'use that tensor, or reshape()',
     );
   }
   const source = launchSources(t).find(({ from }) => dependent.has(from));
@@ -295,18 +295,18 @@ function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): v
 }
 
 function noGradient(t: Tensor, { from, launch }: Source): StepError {
-  const remedy = 'wrap it in stopGradient() where it is meant to be a constant';
+  const remedy = 'stopGradient() it where it is a constant';
   if (!launch) {
     return new StepError(
-      `gradients: y depends on what they are asked for through the result of a step, ${formatShape(t.shape)}, which does not know ` +
-        `how it was computed; compute it in the same step as its gradients, or ${remedy}`,
+      `gradients: y depends on what they are asked for through the result of a step, ${formatShape(t.shape)}; ` +
+        `compute it in the same step as its gradients, or ${remedy}`,
     );
   }
   const op = backwardOf.get(launch);
   if (op !== undefined) {
     return new StepError(
-      `gradients: a gradient of '${op}' has no gradient itself ('${launch.label}' is not differentiable): second derivatives ` +
-        `through this op do not exist; give its differentiable() a plain form of ops, or ${remedy}`,
+      `gradients: a gradient of '${op}' has no gradient itself ('${launch.label}' is not differentiable); ` +
+        `give its differentiable() a plain form of ops, or ${remedy}`,
     );
   }
   const binding = launch.kernel.names[launch.tensors.indexOf(from)];

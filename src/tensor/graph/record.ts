@@ -202,9 +202,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     const name = kernel.names[i] as string;
     const t = bound[i];
     if (!(t instanceof Tensor)) {
-      throw new StepError(
-        `${kernel.name}: '${name}' must be a tensor (it is bound as '${kernel.bind[name]}'); got ${describe(t)}`,
-      );
+      throw new StepError(`${kernel.name}: '${name}' (${kernel.bind[name]}) must be a tensor; got ${describe(t)}`);
     }
     if (t.device !== (current?.device ?? bound[0]?.device))
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
@@ -221,12 +219,12 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
     if (access !== 'read' && bound.some((other, k) => k !== i && other?.storage === t.storage)) {
-      throw new Error(`internal: ${kernel.name} writes '${name}', which it also binds under another name`);
+      throw new Error(`internal: ${kernel.name} binds '${name}', which it writes, twice`);
     }
     // Kernels count elements in u32: beyond that their numbers would be refused one by one, in words that say nothing of memory.
     if (t.size > 2 ** 32) {
       throw new OutOfMemoryError(
-        `${kernel.name}: '${name}' ${formatShape(t.shape)} has more elements than a kernel can count (2^32); use a smaller batch or model`,
+        `${kernel.name}: '${name}' ${formatShape(t.shape)} has more than 2^32 elements; use a smaller batch or model`,
         t.storage.bytes,
       );
     }

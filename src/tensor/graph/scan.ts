@@ -55,6 +55,8 @@ export function scan<
   const first = listOf('carry', carry);
   const inputs = listOf('xs', xs);
   checkLength(inputs);
+  const device = inputs[0]?.device;
+  if (first.some((x) => x.device !== device)) throw new StepError('scan: the carry and xs must be on one device');
   let form: unknown;
   const { states, ys } = recur(
     (states, given) => {

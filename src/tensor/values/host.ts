@@ -1,3 +1,4 @@
+import { arrayKind, article, describe } from './describe.ts';
 import { arrays, type DType, isFloat } from './dtype.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { formatShape, type Shape, sameShape, size } from './shape.ts';
@@ -48,16 +49,6 @@ export const holds: Readonly<Record<DType, (value: number) => boolean>> = {
   bool: (value) => value === 0 || value === 1,
 };
 
-const tagOf = /*#__PURE__*/ Object.getOwnPropertyDescriptor(
-  /*#__PURE__*/ Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)?.get as (this: unknown) => string | undefined;
-
-/** Which typed array something is (of any realm, or of a class derived from it), or undefined. */
-function arrayKind(value: unknown): string | undefined {
-  return tagOf.call(value);
-}
-
 /** The shape that nested lists have by themselves; undefined for a number, a flat list or a typed array, which fill any. */
 export function nestedShape(values: unknown): Shape | undefined {
   if (!Array.isArray(values)) return undefined;
@@ -83,7 +74,7 @@ export function fromHost(values: unknown, dtype: DType, shape: Shape, refuse: Re
   }
   if (Array.isArray(values)) {
     const nested = nestedShape(values);
-    if (nested && nested.length > DEEPEST) throw refuse(`a list that is nested more than ${DEEPEST} times`);
+    if (nested && nested.length > DEEPEST) throw refuse(`a list nested more than ${DEEPEST} times`);
     if (nested && !sameShape(nested, shape)) {
       // A ragged list has no shape to name.
       fromList(values, dtype, nested, refuse);
@@ -198,25 +189,4 @@ function alone(array: NumberArray): NumberArray {
 
 export function counted(values: number): string {
   return values === 1 ? '1 value' : `${values} values`;
-}
-
-/** What a value is, for messages. */
-export function describe(value: unknown): string {
-  const kind = arrayKind(value);
-  if (kind?.startsWith('Big')) return `a ${kind}; convert it with Array.from(values, Number)`;
-  if (value === null || value === undefined || typeof value === 'boolean') return String(value);
-  if (typeof value === 'string') return `the string '${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
-  if (typeof value === 'number') return `the number ${value}`;
-  if (typeof value === 'bigint') return `the bigint ${value}n`;
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  if (Array.isArray(value)) return 'a list';
-  const name: unknown = value.constructor?.name;
-  if (name === 'ArrayBuffer' || name === 'SharedArrayBuffer' || name === 'DataView') {
-    return `${article(name)}; say what it holds, as new Float32Array(buffer) does`;
-  }
-  return typeof name === 'string' && name !== '' && name !== 'Object' ? article(name) : 'an object';
-}
-
-function article(name: string): string {
-  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
 }

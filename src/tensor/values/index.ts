@@ -1,10 +1,10 @@
+export { describe, shown } from './describe.ts';
 export { arrays, bytesPerElement, type DType, dtypeRule, type HostArray, isDType, isFloat } from './dtype.ts';
 export { NotFiniteError, StepError } from './errors.ts';
 export { fromHalf, toHalf } from './half.ts';
 export {
   type Bits,
   counted,
-  describe,
   fromHost,
   type HostValues,
   holds,

@@ -1,4 +1,5 @@
 import { ZeroSegError } from '../../gpu/index.ts';
+import { describe } from './describe.ts';
 /** Sizes of the axes, slowest first. `[]` is a scalar; an axis may be 0. */
 export type Shape = readonly number[];
 
@@ -47,9 +48,10 @@ export function broadcastShapes(op: string, shapes: Readonly<Record<string, Shap
 
 /** `axis` as 0..rank−1; negative ones count from the end. */
 export function normalizeAxis(op: string, axis: number, shape: Shape): number {
-  const normal = axis < 0 ? axis + shape.length : axis;
-  if (!Number.isInteger(axis) || normal < 0 || normal >= shape.length) {
-    throw new ShapeError(op, `axis ${axis} does not exist`, { x: shape });
+  const normal = Number.isInteger(axis) ? (axis < 0 ? axis + shape.length : axis) : -1;
+  if (shape[normal] === undefined) {
+    const rule = typeof axis === 'number' ? `axis ${axis} does not exist` : `axes are numbers; got ${describe(axis)}`;
+    throw new ShapeError(op, rule, { x: shape });
   }
   return normal;
 }
@@ -62,11 +64,11 @@ export function aroundAxis(shape: Shape, axis: number): { outer: number; length:
 /** Checks what a user wrote as a shape. */
 export function checkShape(op: string, shape: Shape): void {
   if (!Array.isArray(shape))
-    throw new ShapeError(op, `a shape is a list of whole numbers, such as [2, 3]; got ${shape}`);
+    throw new ShapeError(op, `a shape is a list of whole numbers, such as [2, 3]; got ${describe(shape)}`);
   // With a loop: every() passes over holes.
   for (const axis of shape as readonly unknown[]) {
     if (!Number.isInteger(axis) || (axis as number) < 0) {
-      throw new ShapeError(op, 'axes must be whole numbers, 0 or more', { shape });
+      throw new ShapeError(op, 'axes must be whole numbers, 0 or more', { shape: Array.from(shape, String) as never });
     }
   }
 }

@@ -184,7 +184,7 @@ describe('random numbers', () => {
       `[ShapeError: randomNormal: the key must be a tensor of two u32, the seed of the step; it is u32; got key [3]]`,
     );
     expect(() => randomUniform([3] as never, undefined as never)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: randomUniform: the key must be a tensor of two u32, the seed of the step; it is undefined; got key [undefined]]`,
+      `[ShapeError: randomUniform: key must be a tensor; it is a list; the key comes first, two numbers of u32]`,
     );
     expect(() => randomGumbel(seed(1), [3], -1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: randomGumbel: -1 is no stream: 0 to 2³² − 1]`,

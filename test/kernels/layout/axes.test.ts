@@ -68,7 +68,9 @@ describe('axes of 1, and axes that become one', () => {
     expect(() => moveAxis(x(3, 2), 2, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: moveAxis: axis 2 does not exist; got x [3, 2]]`,
     );
-    expect(() => stack([])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: stack: at least one tensor is needed]`);
+    expect(() => stack([])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: stack: give a list of at least one tensor, such as [a, b]]`,
+    );
     expect(() => stack([x(2), x(3)])).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: stack: all must have one shape; got x0 [2], x1 [3]]`,
     );

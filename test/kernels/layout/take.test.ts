@@ -163,7 +163,7 @@ describe('errors of take, sort and oneHot', () => {
       `[ShapeError: oneHot: takes (ids, classes) and no more; got the number -1 behind them]`,
     );
     expect(() => oneHot(ids([3], 3), -1)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: oneHot: axes must be whole numbers, 0 or more; got shape [-1]]`,
+      `[ShapeError: oneHot: classes must be a whole number, 0 or more; it is the number -1]`,
     );
   });
 });

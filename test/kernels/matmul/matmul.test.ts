@@ -289,7 +289,7 @@ describe('matmul', () => {
       `[ShapeError: linear: weight must be [out, in]; got x [2, 3], weight [3]]`,
     );
     expect(() => matmul(x(2, 1, 2, 1, 1, 1), x(1, 2, 1, 2, 1, 1))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: matmul: at most three runs of batch axes may be stretched in different ways; got a [2, 1, 2, 1], b [1, 2, 1, 2]]`,
+      `[ShapeError: matmul: at most three runs of batch axes may be stretched; got a [2, 1, 2, 1], b [1, 2, 1, 2]]`,
     );
   });
 });

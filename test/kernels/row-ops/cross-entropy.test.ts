@@ -177,7 +177,7 @@ describe('crossEntropy', () => {
       `[ShapeError: crossEntropy: classes must be u32 or i32; these are f32; got classes [2]]`,
     );
     expect(() => crossEntropy(logits, [0, 1] as never)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [undefined]]`,
+      `[ShapeError: crossEntropy: classes must be a tensor; it is a list; tensor(device, values) makes one]`,
     );
     expect(() =>
       crossEntropy(tensor(device.current, [], [2, 0]), tensor(device.current, new Uint32Array(2))),

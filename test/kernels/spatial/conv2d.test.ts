@@ -289,10 +289,10 @@ describe('errors of conv1d and convTranspose2d', () => {
       "conv2d: the padding 'same' needs a stride of 1 (1 and 2); got x [1, 8, 8, 4], weight [8, 4, 3, 3]",
     );
     expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 3, 3), { padding: 'full' as never })).toThrow(
-      'conv2d: the padding must be a whole number, 0 or more (full); got x [1, 8, 8, 4], weight [8, 4, 3, 3]',
+      "conv2d: the padding must be a whole number, 0 or more (the string 'full'); got x [1, 8, 8, 4], weight [8, 4, 3, 3]",
     );
     expect(() => conv1d(zeros(2, 9, 3), zeros(4, 3, 3), { stride: [1, 2] as never })).toThrow(
-      'conv1d: the stride must be a whole number above 0 (1,2); got x [2, 9, 3], weight [4, 3, 3]',
+      'conv1d: the stride must be a whole number above 0 (a list); got x [2, 9, 3], weight [4, 3, 3]',
     );
     const x = zeros(1, 3, 3, 4);
     expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { padding: [0, 0.5] })).toThrow(

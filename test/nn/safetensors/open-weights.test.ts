@@ -88,7 +88,7 @@ describe('openWeights', () => {
 describe('sources', () => {
   test('what is none', async () => {
     await expect(openWeights(Promise.resolve(memory()) as never)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: openWeights: a source has { size, readRange }, as blobRanges(blob) and await fetchRanges(url) give it; got a Promise]`,
+      `[ArgumentError: openWeights: a source has { size, readRange }, as blobRanges(blob) and await fetchRanges(url) give it; got a promise; await it]`,
     );
     await expect(openTorch(bytes as never)).rejects.toThrow(/^openTorch: a source has .*; got a Uint8Array$/);
   });

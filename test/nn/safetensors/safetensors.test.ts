@@ -208,7 +208,7 @@ describe('bad files', () => {
   test('what is no bytes', () => {
     for (const [given, what] of [
       ['model.safetensors', "the string 'model.safetensors'"],
-      [Promise.resolve(eight), 'a Promise'],
+      [Promise.resolve(eight), 'a promise; await it'],
       [new Float32Array(2), 'a Float32Array'],
       [undefined, 'undefined'],
     ]) {

@@ -94,7 +94,7 @@ describe('a gradient that does not exist is an error', () => {
     const twice = (t: Tensor) => differentiable(raw(t), [t], (dy) => [raw(dy, mul(t, 0))]);
     const [g] = gradients(sum(twice(square(x))), [x]) as [Tensor];
     const why =
-      /^gradients: a gradient of 'mine' has no gradient itself \('mine' is not differentiable\): .*; give its differentiable\(\) a plain form of ops/;
+      /^gradients: a gradient of 'mine' has no gradient itself \('mine' is not differentiable\); give its differentiable\(\) a plain form of ops/;
     expect(() => gradientOf(g, x)).toThrow(why);
     expect(() => gradientOf(add(x, sqrt(square(g))), x)).toThrow(why);
     expect(() =>
@@ -115,7 +115,7 @@ describe('a gradient that does not exist is an error', () => {
       index: argmax(w),
       other: scale(x, 2),
     }));
-    const why = /through the result of a step, \[2\], .*; compute it in the same step as its gradients/;
+    const why = /through the result of a step, \[2\]; compute it in the same step as its gradients/;
     const { y, other } = f({ x: [1, 1] });
     expect(() => gradientOf(y, w)).toThrow(why);
     expect(() => gradientOf(square(add(y, w)), w)).toThrow(why);
@@ -202,7 +202,7 @@ describe('a gradient of zero by rule', () => {
 describe('a backward gives what it must', () => {
   const [x, y] = [() => vector(1, 2), (a: Tensor) => raw(a)];
   const wrong: [string, (dy: Tensor) => unknown, RegExp][] = [
-    ['too few', () => [], /^mine: its backward must return a list of 1 gradients, .*; got 0$/],
+    ['too few', () => [], /^mine: its backward must return a list of 1 gradients; got 0$/],
     ['too many', (dy) => [dy, dy], /; got 2$/],
     ['no list', (dy) => dy, /; got a Tensor$/],
     ['nothing', () => undefined, /; got undefined$/],

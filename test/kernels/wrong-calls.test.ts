@@ -1,0 +1,318 @@
+import { describe, expect, it } from 'vitest';
+import { openDevice, ZeroSegError } from '../../src/gpu/index.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import { variable } from '../../src/tensor/graph/index.ts';
+import type { DType, Shape } from '../../src/tensor/values/index.ts';
+import * as ops from '../support/all-ops.ts';
+import { useDevice } from '../support/device.ts';
+
+// What a program in plain JavaScript, or one that was ported from Python, gives an op by mistake: positional options, lists and numbers for
+// tensors, promises that nobody awaited, nothing. The op says so by its own name, and never takes it for something else.
+
+const device = useDevice();
+
+/** A tensor, by its shape and dtype. */
+interface Given {
+  readonly of: Shape;
+  readonly dtype: DType;
+}
+const f = (...of: Shape): Given => ({ of, dtype: 'f32' });
+const i = (...of: Shape): Given => ({ of, dtype: 'u32' });
+const b = (...of: Shape): Given => ({ of, dtype: 'bool' });
+const x = f(2, 3);
+const key = i(2);
+const dev = 'the device';
+const options = {};
+
+/** A call of every op that is right: its arguments, options as `{}`. */
+const calls: Readonly<Record<string, readonly unknown[]>> = {
+  ...Object.fromEntries(
+    (
+      'abs ceil cos exp expm1 floor gelu hardswish isFinite isInf isNaN log log1p mish neg reciprocal relu round rsqrt sigmoid sign silu sin ' +
+      'softplus log2 log10 exp2 sinh cosh trunc selu softsign hardsigmoid sqrt square stopGradient tan tanh zerosLike onesLike nonzero unique'
+    )
+      .split(' ')
+      .map((name) => [name, [x]]),
+  ),
+  ...Object.fromEntries(
+    'add sub mul div maximum minimum pow remainder floorDivide logaddexp hypot equal notEqual less lessEqual greater greaterEqual'
+      .split(' ')
+      .map((name) => [name, [x, x]]),
+  ),
+  ...Object.fromEntries('logicalAnd logicalOr logicalXor'.split(' ').map((name) => [name, [b(2), b(2)]])),
+  logicalNot: [b(2)],
+  ...Object.fromEntries(
+    'sum mean max min any all prod logsumexp norm variance std argsort sort'
+      .split(' ')
+      .map((name) => [name, [x, options]]),
+  ),
+  ...Object.fromEntries('argmax argmin softmax logSoftmax'.split(' ').map((name) => [name, [x, 0]])),
+  cumsum: [x, 0, options],
+  cumprod: [x, 0, options],
+  topK: [x, 1, options],
+  quantile: [x, 0.5, options],
+  median: [x, options],
+  countNonzero: [x, options],
+  cummax: [x, 0, options],
+  cummin: [x, 0, options],
+  bincount: [i(2), 3, options],
+  histogram: [x, 3, options],
+  searchSorted: [f(3), x, options],
+  elu: [x, 1],
+  celu: [x, 1],
+  prelu: [x, f(3)],
+  glu: [f(2, 4), -1],
+  lerp: [x, x, 0.5],
+  leakyRelu: [x, 0.1],
+  addScalar: [x, 1],
+  scale: [x, 2],
+  clamp: [x, 0, 1],
+  cast: [x, 'f32'],
+  dropout: [x, key, 0.5, 1],
+  fillLike: [x, 1],
+  where: [b(2, 3), x, x],
+  straightThrough: [x, x],
+  assign: ['the variable', x],
+  randomUniform: [key, [2], 1],
+  randomNormal: [key, [2], 1],
+  randomGumbel: [key, [2], 1],
+  randomBernoulli: [key, [2], 0.5, 1],
+  randomInteger: [key, [2], 0, 5, 1],
+  randomPermutation: [key, 5, 1],
+  randomCategorical: [key, x, 1],
+  attention: [f(1, 2, 3, 4), f(1, 2, 3, 4), f(1, 2, 3, 4), options],
+  crossAttention: [f(1, 3, 4), f(1, 3, 4), f(1, 3, 4), 2, options],
+  qkvAttention: [f(1, 3, 12), 2, options],
+  rotaryTable: [dev, 4, 4, 100],
+  rotaryEmbedding: [f(1, 2, 3, 4), f(3, 4), options],
+  indexAdd: [x, i(2), f(2, 3), 0],
+  scatterAlongAxis: [x, i(2, 2), f(2, 2), 1],
+  scatterAddAlongAxis: [x, i(2, 2), f(2, 2), 1],
+  arange: [dev, 0, 5, 1, 'f32'],
+  linspace: [dev, 0, 1, 5],
+  eye: [dev, 3, 3, 0],
+  broadcastTo: [x, [2, 2, 3]],
+  concat: [[x, x], 0],
+  stack: [[x, x], 0],
+  embedding: [x, i(2)],
+  flatten: [x, 0, 1],
+  flip: [x, [0]],
+  interpolate: [f(1, 4, 4, 3), 8, 8, { mode: 'nearest' }],
+  interpolatePositions: [f(1, 4, 3), 3, 3, 'size'],
+  moveAxis: [x, 0, 1],
+  oneHot: [i(2), 3],
+  pad: [
+    x,
+    [
+      [1, 1],
+      [0, 0],
+    ],
+    options,
+  ],
+  permute: [x, [1, 0]],
+  repeat: [x, 2, 0],
+  reshape: [x, [3, 2]],
+  roll: [x, 1, 0],
+  scatterAdd: [f(1, 2, 3), i(1, 2), 3],
+  slice: [x, 0, 0, 1, 1],
+  split: [x, 1, [1, 2]],
+  squeeze: [f(1, 3), 0],
+  unsqueeze: [x, 0],
+  swapAxes: [x, 0, 1],
+  take: [x, i(2), 0],
+  takeAlongAxis: [x, i(2, 1), 1],
+  takeRows: [f(1, 2, 3), i(1, 2)],
+  tile: [x, [2, 1]],
+  tril: [x, 0],
+  triu: [x, 0],
+  einsum: ['ij,jk->ik', x, f(3, 2)],
+  linear: [x, f(4, 3), options],
+  matmul: [x, f(3, 4), options],
+  mlp: [x, 'the weights', options],
+  patchEmbed: [f(1, 3, 4, 4), f(5, 3, 2, 2), f(5)],
+  patchify: [f(1, 3, 4, 4), 2],
+  unpatchify: [f(1, 4, 12), 2, 2, 2],
+  batchNormEval: [x, f(3), f(3), f(3), f(3), 1e-5],
+  binaryCrossEntropyWithLogits: [x, x, options],
+  cosineEmbeddingLoss: [x, x, f(2), options],
+  cosineSimilarity: [x, x, options],
+  crossEntropy: [x, i(2), options],
+  huber: [x, x, options],
+  klDivergence: [x, x, options],
+  l1: [x, x, 'mean'],
+  mse: [x, x, 'mean'],
+  l2Normalize: [x, 1e-6],
+  layerNorm: [x, f(3), f(3), 1e-5],
+  patchNormalize: [x, 1e-6],
+  adaptiveAvgPool2d: [f(1, 4, 4, 3), 2, 2, options],
+  adaptiveMaxPool2d: [f(1, 4, 4, 3), 2, 2, options],
+  avgPool1d: [f(1, 4, 3), 2, options],
+  maxPool1d: [f(1, 4, 3), 2, options],
+  avgPool2d: [f(1, 4, 4, 3), 2, options],
+  maxPool2d: [f(1, 4, 4, 3), 2, options],
+  conv1d: [f(1, 4, 3), f(2, 3, 2), options],
+  conv2d: [f(1, 4, 4, 3), f(2, 3, 2, 2), options],
+  convTranspose2d: [f(1, 4, 4, 3), f(3, 2, 2, 2), options],
+};
+
+/** The paper's own, and what is no op. */
+const without = (
+  'averageWindows assignNormalise distill groupMembers gumbelSoftmax keepRows medoids pamr pamrSteps pamrWeights reconstruction ' +
+  'resizeCells segmentMatch shuffleMask tune unshuffle'
+).split(' ');
+
+const isGiven = (value: unknown): value is Given => typeof value === 'object' && value !== null && 'of' in value;
+const made = (value: unknown): unknown => {
+  if (value === dev) return device.current;
+  if (value === 'the variable') return variable(device.current, [2, 3]);
+  if (value === 'the weights') return { weight1: made(f(4, 3)), weight2: made(f(2, 4)) };
+  if (Array.isArray(value)) return value.map(made);
+  if (!isGiven(value)) return value;
+  const values = new Array(value.of.reduce((p, q) => p * q, 1)).fill(value.dtype === 'f32' ? 0.5 : 1);
+  return tensor(device.current, values, value.of, value.dtype);
+};
+
+/** What nothing is, but where it may be left out. */
+const never = [null, 'left', { axis: 0 }, Promise.resolve(1), () => 1];
+/** What stands in the place of an argument, by what that is; and what may do so in some ops. */
+function wrong(value: unknown): { readonly always: readonly unknown[]; readonly sometimes: readonly unknown[] } {
+  if (isGiven(value)) return { always: [...never, true, [1, 2], new Float32Array(2)], sometimes: [undefined, 0, 0.5] };
+  if (value === dev) return { always: [...never, undefined, [2], 5, f(2)], sometimes: [] };
+  if (typeof value === 'number') {
+    return { always: [...never, [0], f(2), '1'], sometimes: [undefined, true, Number.NaN, 0.5, -7] };
+  }
+  if (Array.isArray(value)) {
+    return { always: [...never, true, f(2), ['a'], [null], [undefined], [0.5]], sometimes: [undefined, [], 5] };
+  }
+  if (typeof value === 'object') {
+    const others = [null, undefined, Promise.resolve(1), { axis: 0 }];
+    return { always: ['left', () => 1, true, 5, [0], f(2)], sometimes: others };
+  }
+  return { always: [...never, true, 5, [2], f(2)], sometimes: [undefined] };
+}
+
+const shown = (value: unknown): string =>
+  isGiven(value)
+    ? `${value.dtype} [${value.of}]`
+    : value instanceof Promise
+      ? 'a promise'
+      : (JSON.stringify(value) ?? `${value}`);
+
+/** Taken on purpose. */
+const taken = new Set([
+  'quantile 1 [0]',
+  'lerp 2 f32 [2]',
+  'patchEmbed 2 null',
+  'randomBernoulli 2 f32 [2]',
+  'squeeze 1 [0]',
+]);
+
+it('every op is here', () => {
+  expect([...Object.keys(calls), ...without].sort()).toEqual(Object.keys(ops).sort());
+});
+
+describe('an op that is given something else says so by its name', () => {
+  it.each(Object.entries(calls))('%s', async (name, args) => {
+    const op = (ops as unknown as Record<string, (...xs: unknown[]) => unknown>)[name];
+    const thrown = async (xs: readonly unknown[]): Promise<unknown> => {
+      try {
+        await op?.(...xs.map(made));
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    };
+    // Which writes, and so not here.
+    if (name !== 'assign') expect(await thrown(args)).toBeUndefined();
+    const faults: string[] = [];
+    const attempt = async (xs: readonly unknown[], must: boolean) => {
+      const error = await thrown(xs);
+      const isOwn = error instanceof ZeroSegError && error.message.startsWith(`${name}: `);
+      const isReadable = !/\[object |=>|Cannot read|undefined \(/.test(`${error}`);
+      if (error === undefined ? must : !isOwn || !isReadable)
+        faults.push(`(${xs.map(shown).join(', ')}) → ${error ?? 'taken'}`);
+    };
+    await attempt([], true);
+    for (const [k, value] of args.entries()) {
+      const { always, sometimes } = wrong(value);
+      for (const other of always) await attempt(args.with(k, other), !taken.has(`${name} ${k} ${shown(other)}`));
+      for (const other of sometimes) await attempt(args.with(k, other), false);
+    }
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('in these words', () => {
+  const of = (dtype: DType, ...shape: Shape) => made({ of: shape, dtype }) as never;
+  const any = ops as unknown as Record<string, (...xs: unknown[]) => unknown>;
+  const m = () => of('f32', 2, 3);
+  it.each<[name: string, args: () => unknown[], message: string]>([
+    ['permute', () => [m(), 1, 0], 'permute: the order must be a list, such as [1, 0]; got the number 1'],
+    ['stack', () => [m(), m()], 'stack: give a list of at least one tensor, such as [a, b]'],
+    ['concat', () => [[m(), 3]], 'concat: x1 must be a tensor; it is the number 3'],
+    ['split', () => [m(), [1, 2], 1], 'split: axes are numbers; got a list; got x [2, 3]'],
+    ['split', () => [m(), 1, 3], 'split: the sizes must be a list, such as split(x, axis, [2, 1]); got the number 3'],
+    ['softmax', () => [m(), { axis: 0 }], 'softmax: axes are numbers; got an object; got x [2, 3]'],
+    ['unsqueeze', () => [m(), null], 'unsqueeze: axis null does not exist in a result of 3 axes; got x [2, 3]'],
+    ['take', () => [m(), [0, 1]], 'take: ids must be a tensor; it is a list; tensor(device, values) makes one'],
+    ['take', () => [m(), Promise.resolve(m())], 'take: ids must be a tensor; it is a promise; await it'],
+    [
+      'randomNormal',
+      () => [[2]],
+      'randomNormal: key must be a tensor; it is a list; the key comes first, two numbers of u32',
+    ],
+    ['oneHot', () => [of('u32', 2)], 'oneHot: classes must be a whole number, 0 or more; it is undefined'],
+    [
+      'zerosLike',
+      () => [[2, 3]],
+      'zerosLike: x must be a tensor; it is a list; of a shape make it by fill(device, shape, 0)',
+    ],
+    ['arange', () => [5], 'arange: the device comes first, as openDevice() gives it; got the number 5'],
+    [
+      'slice',
+      () => [m(), 1, 2, 0, -1],
+      'slice: the step must be a whole number above 0 (-1); flip reverses an axis; got x [2, 3]',
+    ],
+    [
+      'scatterAlongAxis',
+      () => [m(), 1, of('u32', 2), m()],
+      'scatterAlongAxis: ids must be a tensor; it is the number 1',
+    ],
+    ['tile', () => [m(), 2], 'tile: counts must be a list, such as [2, 1]; got the number 2'],
+    [
+      'reshape',
+      () => [m(), [undefined, 2]],
+      'reshape: axes must be whole numbers, 0 or more; got shape [undefined, 2]',
+    ],
+    ['dropout', () => [m(), 0.5], 'dropout: rate must be a number; it is undefined'],
+    [
+      'matmul',
+      () => [of('i32', 2, 2), of('i32', 2, 2)],
+      "matmul: floats are needed: cast(x, 'f32') (a is i32, b is i32); got a [2, 2], b [2, 2]",
+    ],
+    ['linear', () => [m(), m(), 3], 'linear: options come by name: { bias, activation, residual }; got the number 3'],
+    ['softmax', () => [of('i32', 2)], "softmax: floats are needed: cast(x, 'f32') (x is i32); got x [2]"],
+    [
+      'conv2d',
+      () => [of('u32', 1, 2, 2, 1), of('f32', 1, 1, 1, 1)],
+      'conv2d: one dtype is needed: cast one of them (x is u32, weight is f32); got x [1, 2, 2, 1], weight [1, 1, 1, 1]',
+    ],
+    [
+      'crossEntropy',
+      () => [m(), [0, 1]],
+      'crossEntropy: classes must be a tensor; it is a list; tensor(device, values) makes one',
+    ],
+    ['logsumexp', () => [of('f32', 0)], 'logsumexp: there is no logsumexp of nothing; got x [0]'],
+    ['std', () => [of('f32', 0)], 'std: the std of no elements is undefined; got x [0]'],
+    ['sort', () => [m(), { axis: 0 }], "sort: options come by name: { descending }; there is no 'axis'"],
+  ])('%s %#', (name, args, message) => {
+    expect(() => any[name]?.(...args())).toThrow(expect.objectContaining({ message }));
+  });
+
+  it('operands of another device are named as the op names them', async () => {
+    const other = await openDevice({ notice: null, tuning: false });
+    const weight = tensor(other, [1], [1, 1, 1, 1]);
+    expect(() => ops.conv2d(of('f32', 1, 2, 2, 1), weight)).toThrow("conv2d: 'weight' is on another device");
+    other.dispose();
+  });
+});
