@@ -112,7 +112,7 @@ export function flattenParameters(
   }
   if (parameters.length === 0) {
     throw new StepError(
-      'optimizer: there are no parameters to update; parameters(model) finds variables in fields, arrays and maps',
+      'optimizer: there are no parameters to update; give parameters(model)',
     );
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
