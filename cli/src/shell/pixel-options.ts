@@ -5,7 +5,9 @@ import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { UsageError } from './errors.ts';
 
 export interface GroupArguments {
-  readonly assignment?: 'hard' | 'soft';
+  readonly assignment?: 'hard' | 'soft' | 'geometric';
+  readonly assignmentTemperature?: number;
+  readonly centre?: number;
   readonly groups?: readonly number[];
   readonly flip?: boolean;
   readonly prior?: number;
@@ -30,8 +32,18 @@ export function groupOptions(command: Command): Command {
   return command
     .option(
       '--assignment <kind>',
-      "of models that group: hard, each pixel as its segment; or soft, the segments' scores mixed by its shares in them (default: what the model's file says, else hard)",
-      oneOf('hard', 'soft'),
+      "of models that group: hard, each pixel as its segment; soft, the segments' scores mixed by its shares in them; or geometric, their geometric mean by its shares (default: what the model's file says, else hard)",
+      oneOf('hard', 'soft', 'geometric'),
+    )
+    .option(
+      '--assignment-temperature <T>',
+      "of soft and geometric: shares to the power of 1/T, so that above 1 a pixel belongs less to one segment alone (default: what the model's file says, else 1)",
+      numberFrom(0.01, 100),
+    )
+    .option(
+      '--centre <part>',
+      "of models that group: how much of the words' mean is taken off each of them, from 0 to below 1 (default: what the model's file says, else 0)",
+      numberFrom(0, 0.999),
     )
     .option(
       '--groups <list>',
@@ -97,7 +109,10 @@ export function pixelOptions(command: Command): Command {
 /** What they come to. */
 export type PixelRules = GroupRules & Pick<NameOptions, 'refine' | 'background' | 'area' | 'denoise' | 'smooth'>;
 
-export type GroupRules = Pick<SegmentOptions, 'assignment' | 'groups' | 'flip' | 'prior' | 'teacherPrior'>;
+export type GroupRules = Pick<
+  SegmentOptions,
+  'assignment' | 'assignmentTemperature' | 'centre' | 'groups' | 'flip' | 'prior' | 'teacherPrior'
+>;
 
 /** What PAMR's options come to; undefined where nothing was asked for, `false` for none at all. @throws UsageError */
 export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments): PixelRules['refine'] {
@@ -110,14 +125,22 @@ export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments
 
 /** What the options of models that group come to, with what the model's file says; empty of other models. @throws UsageError */
 export function groupRules(
-  { assignment, groups, flip, prior, teacherPrior }: GroupArguments,
+  { assignment, assignmentTemperature, centre, groups, flip, prior, teacherPrior }: GroupArguments,
   file: NamingRule,
   isGrouping: boolean,
 ): GroupRules {
-  const strange = firstGiven({ '--assignment': assignment, '--groups': groups, '--prior': prior });
+  const strange = firstGiven({
+    '--assignment': assignment,
+    '--assignment-temperature': assignmentTemperature,
+    '--centre': centre,
+    '--groups': groups,
+    '--prior': prior,
+  });
   if (strange && !isGrouping) throw new UsageError(`${strange} is for models that group patches into segments`);
   return {
     assignment: assignment ?? file.assignment,
+    assignmentTemperature: assignmentTemperature ?? file.assignmentTemperature,
+    centre: centre ?? file.centre,
     groups: groups ?? file.groups,
     flip: flip ?? file.flip,
     prior: prior ?? file.prior,

@@ -6,6 +6,7 @@ import { type Image, ImageError, type LabelMap } from '../image/index.ts';
 import {
   assemble,
   lookFactors,
+  mixes,
   pixelLabels,
   type Segmenter,
   type SegmentOptions,
@@ -132,7 +133,7 @@ async function segmentAt(
 ): Promise<LabelMap[]> {
   const [first = 0] = thresholds;
   const { refine = false, assignment, smooth } = options;
-  const isOnGpu = refine || assignment === 'soft';
+  const isOnGpu = refine || mixes(options);
   const division = await segmenter.divide(image, { keys: smooth !== undefined, ...options });
   const result = await segmenter.name(division, vocabulary, { ...options, threshold: first });
   const { labels, windows, resized, pixels } = result;

@@ -42,7 +42,7 @@ function pixelsOfSegments(
   how: NamingRules['assignment'],
 ): Float64Array {
   const counts = new Float64Array(affinity.length / names);
-  if (how !== 'soft' || !assignment) {
+  if ((how !== 'soft' && how !== 'geometric') || !assignment) {
     for (const segment of segmentOf) counts[segment]!++;
     return counts;
   }

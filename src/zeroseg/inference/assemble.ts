@@ -130,7 +130,8 @@ function interpolated(
 /**
  * Columns of the scores that may be the largest somewhere when scores of pixels become means of others', whatever the weights. All scores
  * are from 0 on. No column comes to more than its largest score U, and the best of K columns to no less than the least sum of a pixel
- * over K: what is below that everywhere is left out, and the others are held against each other again.
+ * over K: what is below that everywhere is left out, and the others are held against each other again. So is what never scores more than
+ * one and the same other.
  */
 export function columnsThatMayWin(
   windows: readonly Pick<WindowResult, 'scores'>[],
@@ -153,9 +154,22 @@ export function columnsThatMayWin(
       }
     }
     const winning = left.filter((column) => largest.get(column)! >= least / left.length);
-    if (winning.length === left.length) return left;
+    if (winning.length === left.length) break;
     left = winning;
   }
+  return undominated(windows, names, left);
+}
+
+/** Columns that no other scores at least as much as in every segment: means keep that order. Of equal ones the first. */
+function undominated(windows: readonly Pick<WindowResult, 'scores'>[], names: number, columns: readonly number[]): number[] {
+  const rows = windows.flatMap(({ scores }) =>
+    Array.from({ length: scores.length / (names + 1) }, (_, s) => scores.subarray(s * (names + 1), (s + 1) * (names + 1))),
+  );
+  const winners = new Set(rows.map((row) => columns.reduce((best, column) => (row[column]! > row[best]! ? column : best))));
+  const isBelow = (column: number, winner: number) =>
+    rows.every((row) => row[winner]! >= row[column]!) &&
+    (winner < column || rows.some((row) => row[winner]! > row[column]!));
+  return columns.filter((column) => ![...winners].some((winner) => winner !== column && isBelow(column, winner)));
 }
 
 /** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */

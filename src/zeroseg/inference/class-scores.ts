@@ -1,3 +1,4 @@
+import { ArgumentError } from '../../gpu/index.ts';
 import { dot, largest, lengthOf, softmax } from '../host/index.ts';
 
 /** How segments are scored against class names (spec §11.3). */
@@ -8,6 +9,25 @@ export interface ScoringOptions {
   readonly top: number;
   /** `groupvit`: narrowed softmax times full softmax; `softmax`: full softmax alone; `cosine`: plain cosines. */
   readonly scoring: 'groupvit' | 'softmax' | 'cosine';
+}
+
+/**
+ * Embeddings of words `[K, C]` as unit vectors with a part of their mean taken off: t − centre · mean(t). Texts of one kind lie in a narrow cone, and their mean
+ * says nothing of any of them.
+ *
+ * @throws ArgumentError when `centre` is not from 0 to below 1.
+ */
+export function centredWords(text: Float32Array, width: number, centre: number): Float32Array {
+  if (!(centre >= 0 && centre < 1)) {
+    throw new ArgumentError(`Segmenter.name: centre must be a number from 0 to below 1; got ${centre}`);
+  }
+  if (centre === 0) return text;
+  const words = text.length / width;
+  const mean = new Float64Array(width);
+  const lengths = Array.from({ length: words }, (_, k) => lengthOf(text.subarray(k * width, (k + 1) * width)));
+  const unit = (at: number) => text[at]! / lengths[Math.floor(at / width)]!;
+  for (let at = 0; at < text.length; at++) mean[at % width]! += unit(at) / words;
+  return text.map((_, at) => unit(at) - centre * mean[at % width]!);
 }
 
 /**

@@ -51,9 +51,20 @@ export interface NamingRules {
   readonly top?: number | undefined;
   /**
    * Of models that group: `hard` gives a pixel the scores of the segment that most of it belongs to, `soft` the mean of all segments'
-   * scores by its shares in them, Σ_s share(s) · score(s). Default `hard`.
+   * scores by its shares in them, Σ_s share(s) · score(s), and `geometric` their weighted geometric mean Π_s score(s)^share(s): of a softmax,
+   * the mean of the logits. A name must then suit all segments that a pixel belongs to. Default `hard`.
    */
-  readonly assignment?: 'hard' | 'soft' | undefined;
+  readonly assignment?: 'hard' | 'soft' | 'geometric' | undefined;
+  /**
+   * Of `soft` and `geometric` assignment: T of share(s)^(1/T) / Σ share^(1/T), which takes the place of the shares. Above 1 a pixel belongs less to its
+   * largest segment alone. Default 1.
+   */
+  readonly assignmentTemperature?: number | undefined;
+  /**
+   * Of models that group: the part c of what all words have in common that is taken off each of them, t − c · mean(t) of unit vectors t, before cosines: what is
+   * left tells them apart. From 0, the default, to below 1.
+   */
+  readonly centre?: number | undefined;
   /**
    * Of models that group: the factor (area + 0.01)^prior on the scores of a name, its area being its mean score over the photo: names
    * that score little everywhere lose where they would win by a little. 0, the default, for none.

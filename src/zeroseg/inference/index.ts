@@ -1,5 +1,5 @@
 export { assemble, columnsThatMayWin, pixelSegments, scoreRows } from './assemble.ts';
-export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
+export { centredWords, classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export { DenseClip, type DenseClipMode } from './dense-clip.ts';
 export {
   type DataSettings,
@@ -14,6 +14,7 @@ export type { SoftAssignment, WindowResult } from './mixtures.ts';
 export { patchScoreMaps, pixelLabels } from './name-pixels.ts';
 export {
   lookFactors,
+  mixes,
   type NamedSegment,
   namedSegments,
   nameSegments,

@@ -21,11 +21,13 @@ import {
 import { columnsThatMayWin, scoreRows, usedColumns } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
-import { nameSegments } from './name-segments.ts';
+import { mixes, nameSegments } from './name-segments.ts';
 import { type SharedWindow, softLabels } from './soft-labels.ts';
 
 /** Pixels whose classes are found one by one; of larger photos fewer are, and stretched: their scores are hundreds of times coarser. */
 const MAX_PIXELS = 2 ** 22;
+/** What lower scores count as in a geometric mean, so that a name is not out because one segment has none of it. */
+const LEAST_SCORE = 1e-6;
 /** Scores of the resized photo's pixels that are mixed on the host: 64 MB. More are mixed on the GPU, block by block. */
 const HOST_SCORES = 2 ** 24;
 
@@ -40,7 +42,7 @@ export async function namePixels(
   if (division.patches) return namePatches(device, division, vocabulary, rules, signal);
   const result = nameSegments(division, vocabulary, rules);
   const { refine, assignment, size = division } = rules;
-  if (!refine && assignment !== 'soft') return result;
+  if (!refine && !mixes(rules)) return result;
   const isBackground = rules.threshold !== undefined;
   const labels = await refinedLabels(device, division, result.windows, vocabulary.names.length, isBackground, {
     refine,
@@ -51,11 +53,11 @@ export async function namePixels(
   return { ...result, labels };
 }
 
-/** The class of each pixel by the windows' scores, mixed softly or drawn to the photo's edges before the largest is taken. */
+/** The class of each pixel by the windows' scores, mixed by its shares or drawn to the photo's edges before the largest is taken. */
 export async function refinedLabels(
   device: Device,
   division: Division,
-  windows: readonly WindowResult[],
+  found: readonly WindowResult[],
   names: number,
   isBackground: boolean,
   {
@@ -65,6 +67,8 @@ export async function refinedLabels(
     signal,
   }: Pick<NamingRules, 'refine' | 'size' | 'assignment'> & { readonly signal?: AbortSignal | undefined },
 ): Promise<LabelMap> {
+  const isMixed = mixes({ assignment });
+  const windows = assignment === 'geometric' ? inLogs(found) : found;
   const output = bounded(size ?? division);
   const plane = output.width * output.height;
   const used = usedColumns(windows, names, isBackground);
@@ -75,8 +79,8 @@ export async function refinedLabels(
     data: narrow(stretched(best, output, size ?? division), names),
   });
   const { resized } = division;
-  if (assignment === 'soft' && !refine && columns.length * resized.width * resized.height <= HOST_SCORES) {
-    return labelled(softLabels(sharedWindows(windows), resized, output, names, columns));
+  if (isMixed && !refine && columns.length * resized.width * resized.height <= HOST_SCORES) {
+    return labelled(softLabels(sharedWindows(windows, assignment), resized, output, names, columns));
   }
   const hard: ScoreMaps = (columns) => {
     const planes = new Float32Array(columns.length * plane);
@@ -91,16 +95,27 @@ export async function refinedLabels(
     }
     return tensor(device, planes, [1, columns.length, output.height, output.width]);
   };
-  const maps = assignment === 'soft' ? softMaps(device, resized, sharedWindows(windows), names, output) : hard;
+  const maps = isMixed ? softMaps(device, resized, sharedWindows(windows, assignment), names, output) : hard;
   const { best } = await bestColumns(refined(device, division, maps, output, refine), columns, plane, 0, { signal });
   return labelled(best);
 }
 
-function sharedWindows(windows: readonly WindowResult[]): SharedWindow[] {
+/**
+ * Windows whose scores are logarithms, over that of the least one: all further sums, by shares, between patches, over windows and in PAMR, are then
+ * logarithms of weighted geometric means.
+ */
+function inLogs(windows: readonly WindowResult[]): WindowResult[] {
+  return windows.map((window) => ({
+    ...window,
+    scores: window.scores.map((score) => Math.log(Math.max(score, LEAST_SCORE) / LEAST_SCORE)),
+  }));
+}
+
+function sharedWindows(windows: readonly WindowResult[], how: NamingRules['assignment']): SharedWindow[] {
   return windows.map(({ box, scores, assignment }) => {
     if (assignment) return { box, scores, assignment };
     throw new ArgumentError(
-      'Segmenter.name: assignment: soft is for models that group patches into segments; leave it out for this one',
+      `Segmenter.name: assignment: ${how} is for models that group patches into segments; leave it out for this one`,
     );
   });
 }

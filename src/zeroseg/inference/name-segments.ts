@@ -4,9 +4,10 @@ import { argmax } from '../host/index.ts';
 import { PixelError } from '../image/index.ts';
 import { areaFactors } from './area-prior.ts';
 import { assemble } from './assemble.ts';
-import { classAffinity, pixelScores } from './class-scores.ts';
+import { centredWords, classAffinity, pixelScores } from './class-scores.ts';
 import type { Division, NamingRules, SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
+import { temperedShares } from './soft-labels.ts';
 import { teacherFactors } from './teacher-prior.ts';
 
 /**
@@ -20,18 +21,34 @@ import { teacherFactors } from './teacher-prior.ts';
  */
 export function nameSegments(division: Division, vocabulary: Vocabulary, rules: NamingRules = {}): SegmentResult {
   const { embeddings, scale, names } = vocabulary;
-  const { threshold, scoring = 'groupvit', top = 5, size = division } = rules;
-  const affinities = division.windows.map(({ segments, global }) =>
-    classAffinity(segments, global, embeddings, { scale, top, scoring }),
-  );
+  const { threshold, scoring = 'groupvit', top = 5, size = division, centre = 0 } = rules;
+  const words = centredWords(embeddings, embeddings.length / names.length, centre);
+  const isMixed = mixes(rules);
   const windows = scoredWindows(
-    division.windows.map((window, w) => ({ ...window, affinity: affinities[w]! })),
+    division.windows.map((window) => {
+      const { segments, global, assignment } = window;
+      return {
+        ...window,
+        affinity: classAffinity(segments, global, words, { scale, top, scoring }),
+        assignment: isMixed && assignment ? temperedShares(assignment, rules.assignmentTemperature) : assignment,
+      };
+    }),
     names.length,
     rules,
     lookFactors(division, vocabulary, rules),
   );
   const { resized } = division;
   return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
+}
+
+/** Whether pixels have scores of their own, mixed by their shares in segments. @throws ArgumentError for scores that cannot be mixed so. */
+export function mixes({ assignment, scoring }: Pick<NamingRules, 'assignment' | 'scoring'>): boolean {
+  if (assignment === 'geometric' && scoring === 'cosine') {
+    throw new ArgumentError(
+      'Segmenter.name: assignment: geometric is for scores that are probabilities; leave scoring: cosine out',
+    );
+  }
+  return assignment === 'soft' || assignment === 'geometric';
 }
 
 /** The factors of the teacher's prior, where that is asked for. */

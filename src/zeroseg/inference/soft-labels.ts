@@ -1,4 +1,5 @@
 /** Labels by segments' scores that are mixed by the shares of each patch, on the host: naming anew takes milliseconds. */
+import { ArgumentError } from '../../gpu/index.ts';
 import { argmax } from '../host/index.ts';
 import { between, interpolateRow } from '../image/index.ts';
 import type { Size } from '../pixels/index.ts';
@@ -7,6 +8,31 @@ import type { SoftAssignment, WindowResult } from './mixtures.ts';
 /** A window whose patches belong to segments by shares. */
 export interface SharedWindow extends Pick<WindowResult, 'box' | 'scores'> {
   readonly assignment: SoftAssignment;
+}
+
+/** Shares at a temperature: share^(1/T) over their sum in each patch. @throws ArgumentError when T is not from 0.01 to 100. */
+export function temperedShares(assignment: SoftAssignment, temperature = 1): SoftAssignment {
+  if (!(temperature >= 0.01 && temperature <= 100)) {
+    throw new ArgumentError(
+      `Segmenter.name: assignmentTemperature must be a number from 0.01 to 100; got ${temperature}`,
+    );
+  }
+  if (temperature === 1) return assignment;
+  const { rows, cols, shares } = assignment;
+  const patches = rows * cols;
+  const out = new Float32Array(shares.length);
+  for (let n = 0; n < patches; n++) {
+    // Over the largest, whose power is 1, so that no sum is 0.
+    let largest = 0;
+    for (let at = n; at < shares.length; at += patches) largest = Math.max(largest, shares[at]!);
+    let sum = 0;
+    for (let at = n; at < shares.length; at += patches) {
+      out[at] = (shares[at]! / largest) ** (1 / temperature);
+      sum += out[at]!;
+    }
+    for (let at = n; at < shares.length; at += patches) out[at]! /= sum;
+  }
+  return { rows, cols, shares: out };
 }
 
 /**

@@ -33,8 +33,10 @@ export interface NamingRule {
   readonly scale?: number | undefined;
   /** Shorter side that photos are resized to, in pixels. */
   readonly short?: number | undefined;
-  /** See `NamingRules.assignment` and `NamingRules.prior`. */
-  readonly assignment?: 'hard' | 'soft' | undefined;
+  /** See the fields of these names in `NamingRules`. */
+  readonly assignment?: 'hard' | 'soft' | 'geometric' | undefined;
+  readonly assignmentTemperature?: number | undefined;
+  readonly centre?: number | undefined;
   readonly prior?: number | undefined;
   /** Groups of each stage: see {@link InferenceOptions.groups}. */
   readonly groups?: readonly number[] | undefined;
@@ -50,7 +52,9 @@ const namingFields = {
   threshold: optional(numberIn({ from: 0, to: 1e6 })),
   scale: optional(numberIn({ above: 0, to: 1e4 })),
   short: optional(wholeNumber(1, 16_384)),
-  assignment: optional(oneOf('hard', 'soft')),
+  assignment: optional(oneOf('hard', 'soft', 'geometric')),
+  assignmentTemperature: optional(numberIn({ from: 0.01, to: 100 })),
+  centre: optional(numberIn({ from: 0, below: 1 })),
   prior: optional(numberIn({ from: 0, to: 100 })),
   groups: optional(listOf(wholeNumber(1, 65_536), 1, 8)),
   flip: optional(flag),

@@ -14,7 +14,7 @@ import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import type { SegmentationScore } from '../evaluation/index.ts';
 import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { teacherViews } from '../image/index.ts';
-import { type ScoringOptions, Segmenter, type SegmentOptions, teacherLook } from '../inference/index.ts';
+import { centredWords, type ScoringOptions, Segmenter, type SegmentOptions, teacherLook } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
 import { refinedBaseline } from './refine-baseline.ts';
@@ -71,7 +71,10 @@ export interface TimeLimit {
 }
 
 /** See the options of `Segmenter.segment`. */
-export type ScoringRules = Pick<SegmentOptions, 'groups' | 'flip' | 'assignment' | 'prior' | 'teacherPrior' | 'refine'>;
+export type ScoringRules = Pick<
+  SegmentOptions,
+  'groups' | 'flip' | 'assignment' | 'assignmentTemperature' | 'centre' | 'prior' | 'teacherPrior' | 'refine'
+>;
 
 export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   /** Makes the scenes: those of index 0 to `count − 1` of `seed`. Its names are the vocabulary's. */
@@ -132,6 +135,8 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     students: entries.map(([name]) => name),
     ...{ vocabulary, objects: scenes.objectCount, grids: GRIDS.length },
   };
+  // What names the student's segments names those of the baselines too.
+  const words = centredWords(embeddings, embeddings.length / names, rules.centre ?? 0);
   const size = scenes.options.size ?? 64;
   const width = vision.config.projection;
   const cropGrid: PatchGrid = { rows: CROPS, cols: CROPS, height: size, width: size };
@@ -173,7 +178,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
       if (name === clustered) patches = { features: view.patches, grid: view.grid };
     }
     const context = {
-      text: embeddings,
+      text: words,
       width,
       crops: { features: views.subarray(-CROPS * CROPS * width), grid: cropGrid },
       dense: await dense.features(scene.image),

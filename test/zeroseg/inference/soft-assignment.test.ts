@@ -6,6 +6,9 @@ import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { resizeBilinear } from '../../../src/zeroseg/image/interpolate.ts';
 import type { WindowBox } from '../../../src/zeroseg/image/windows.ts';
 import { areaFactors } from '../../../src/zeroseg/inference/area-prior.ts';
+import { centredWords, classAffinity } from '../../../src/zeroseg/inference/class-scores.ts';
+import type { NamingRules } from '../../../src/zeroseg/inference/division.ts';
+import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
 import { namePixels } from '../../../src/zeroseg/inference/name-pixels.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
@@ -37,42 +40,46 @@ function mirrored({ width, height, data }: Image): Image {
 
 const words = { names: ['dog', 'grass', 'sky'], scale: 20 };
 
-describe('soft assignment', () => {
-  it('gives each pixel the mean of all segments’ scores by its shares, over all windows', async () => {
-    const random = seeded(5);
-    const [rows, cols, segments, width] = [2, 2, 3, 4];
-    const shares = () => {
-      const of = Float32Array.from({ length: segments * rows * cols }, () => random());
-      const sums = Array.from({ length: rows * cols }, (_, at) => of[at]! + of[4 + at]! + of[8 + at]!);
-      return of.map((share, at) => share / sums[at % 4]!);
-    };
-    const values = (count: number) => Float32Array.from({ length: count }, () => random() - 0.5);
-    const windows = (
-      [
-        [0, 0, 8, 8],
-        [0, 4, 8, 12],
-      ] as WindowBox[]
-    ).map((box) => ({
-      box,
-      segmentOf: new Uint8Array(64),
-      segments: values(segments * width),
-      global: values(width),
-      assignment: { rows, cols, shares: shares() },
-    }));
-    const vocabulary = { ...words, embeddings: values(3 * width) };
-    const division = { width: 24, height: 16, resized: { width: 12, height: 8 }, windows };
-    const { labels, windows: named } = await namePixels(device.current, division, vocabulary, {
-      assignment: 'soft',
-      scoring: 'softmax',
-    });
+describe('soft and geometric assignment', () => {
+  const random = seeded(5);
+  const [rows, cols, segments, width] = [2, 2, 3, 4];
+  const shares = () => {
+    const of = Float32Array.from({ length: segments * rows * cols }, () => random());
+    const sums = Array.from({ length: rows * cols }, (_, at) => of[at]! + of[4 + at]! + of[8 + at]!);
+    return of.map((share, at) => share / sums[at % 4]!);
+  };
+  const values = (count: number) => Float32Array.from({ length: count }, () => random() - 0.5);
+  const windows = (
+    [
+      [0, 0, 8, 8],
+      [0, 4, 8, 12],
+    ] as WindowBox[]
+  ).map((box) => ({
+    box,
+    segmentOf: new Uint8Array(64),
+    segments: values(segments * width),
+    global: values(width),
+    assignment: { rows, cols, shares: shares() },
+  }));
+  const vocabulary = { ...words, embeddings: values(3 * width) };
+  const division = { width: 24, height: 16, resized: { width: 12, height: 8 }, windows };
+  const planes = { width: 12, height: 8, data: values(3 * 96) };
+
+  /** The class of each pixel: means over the windows of what patches score by their shares, logarithms where these are geometric. */
+  function expected(named: readonly WindowResult[], assignment: 'soft' | 'geometric', temperature: number): number[] {
     const sums = new Float32Array(3 * 8 * 12);
     const covering = new Uint8Array(8 * 12);
     for (const [w, { affinity }] of named.entries()) {
+      const share = (s: number, patch: number) => windows[w]!.assignment.shares[s * 4 + patch]! ** (1 / temperature);
       const mixed = Float32Array.from({ length: 3 * 4 }, (_, at) => {
         const [c, patch] = [Math.floor(at / 4), at % 4];
-        let sum = 0;
-        for (let s = 0; s < segments; s++) sum += windows[w]!.assignment.shares[s * 4 + patch]! * affinity[s * 3 + c]!;
-        return sum;
+        let [sum, all] = [0, 0];
+        for (let s = 0; s < segments; s++) {
+          const score = affinity[s * 3 + c]!;
+          sum += share(s, patch) * (assignment === 'soft' ? score : Math.log(Math.max(score, 1e-6)));
+          all += share(s, patch);
+        }
+        return sum / all;
       });
       const large = resizeBilinear(mixed, 3, rows, cols, 8, 8);
       for (let at = 0; at < large.length; at++) {
@@ -81,25 +88,74 @@ describe('soft assignment', () => {
         if (c === 0) covering[y * 12 + x]!++;
       }
     }
-    const wanted = resizeBilinear(
-      sums.map((sum, at) => sum / covering[at % 96]!),
-      3,
-      8,
-      12,
-      16,
-      24,
-    );
-    const best = Array.from({ length: 384 }, (_, at) => 1 + argmax([0, 1, 2].map((c) => wanted[c * 384 + at]!)));
-    expect(new Set(best).size).toBeGreaterThan(1);
-    expect([...labels.data]).toEqual(best);
-    // What is refined, or too large for the host, is mixed on the GPU: here by PAMR without a step.
-    const planes = { width: 12, height: 8, data: values(3 * 96) };
-    const onGpu = await namePixels(device.current, { ...division, planes }, vocabulary, {
-      assignment: 'soft',
-      scoring: 'softmax',
-      refine: { steps: 0 },
+    const means = sums.map((sum, at) => sum / covering[at % 96]!);
+    const wanted = resizeBilinear(means, 3, 8, 12, 16, 24);
+    return Array.from({ length: 384 }, (_, at) => 1 + argmax([0, 1, 2].map((c) => wanted[c * 384 + at]!)));
+  }
+
+  const ways = [
+    ['soft', 1],
+    ['soft', 0.3],
+    ['geometric', 1],
+    ['geometric', 0.5],
+  ] as const;
+  for (const [assignment, assignmentTemperature] of ways) {
+    it(`${assignment}, at temperature ${assignmentTemperature}, mixes all segments’ scores by a pixel’s shares, over all windows`, async () => {
+      const rules = { assignment, assignmentTemperature, scoring: 'softmax' } as const;
+      const { labels, windows: named } = await namePixels(device.current, division, vocabulary, rules);
+      const best = expected(named, assignment, assignmentTemperature);
+      expect(new Set(best).size).toBeGreaterThan(1);
+      expect([...labels.data]).toEqual(best);
+      // What is refined, or too large for the host, is mixed on the GPU: here by PAMR without a step.
+      const onGpu = await namePixels(device.current, { ...division, planes }, vocabulary, {
+        ...rules,
+        refine: { steps: 0 },
+      });
+      expect([...onGpu.labels.data]).toEqual(best);
     });
-    expect([...onGpu.labels.data]).toEqual(best);
+  }
+
+  it('differ in what they find', async () => {
+    const found = await Promise.all(
+      ways.map(async ([assignment, assignmentTemperature]) => {
+        const rules = { assignment, assignmentTemperature, scoring: 'softmax' } as const;
+        return (await namePixels(device.current, division, vocabulary, rules)).labels.data.join('');
+      }),
+    );
+    expect(new Set(found).size).toBe(ways.length);
+  });
+
+  it('geometric: a name that one segment has none of is not out, and background is where segments below the threshold are', async () => {
+    const rules = { assignment: 'geometric', scoring: 'groupvit', top: 1 } as const;
+    const { labels } = await namePixels(device.current, division, vocabulary, rules);
+    // The classes that windows let through are named, and no others.
+    const { windows: named } = await namePixels(device.current, division, vocabulary, { ...rules, threshold: 1e9 });
+    const passed = new Set(named.map(({ affinity }) => 1 + argmax(affinity.subarray(0, 3))));
+    expect(passed.has(labels.data[0]!)).toBe(true);
+    expect(named.some(({ scores }) => scores[0] === 1 || scores[4] === 1 || scores[8] === 1)).toBe(true);
+    const scoring = 'softmax';
+    const plain = await namePixels(device.current, division, vocabulary, { scoring });
+    const bests = plain.windows.flatMap(({ affinity }) =>
+      [0, 1, 2].map((s) => Math.max(...affinity.subarray(3 * s, 3 * s + 3))),
+    );
+    const threshold = bests.toSorted((a, b) => a - b)[4]!;
+    const all = await namePixels(device.current, division, vocabulary, { assignment: 'geometric', scoring, threshold });
+    const marks = all.windows.flatMap(({ scores }) => [scores[0]!, scores[4]!, scores[8]!]);
+    expect(new Set(marks)).toEqual(new Set([0, 1]));
+    expect(new Set(all.labels.data).has(0)).toBe(true);
+  });
+
+  it('refuses what means nothing', async () => {
+    const name = (rules: NamingRules) => namePixels(device.current, division, vocabulary, rules);
+    await expect(name({ assignment: 'geometric', scoring: 'cosine' })).rejects.toThrow(
+      'Segmenter.name: assignment: geometric is for scores that are probabilities; leave scoring: cosine out',
+    );
+    await expect(name({ assignment: 'soft', assignmentTemperature: 0 })).rejects.toThrow(
+      'Segmenter.name: assignmentTemperature must be a number from 0.01 to 100; got 0',
+    );
+    await expect(name({ centre: 1 })).rejects.toThrow(
+      'Segmenter.name: centre must be a number from 0 to below 1; got 1',
+    );
   });
 
   it('is refused where there are no segments to share', async () => {
@@ -188,7 +244,7 @@ describe('the area prior', () => {
 
   it('weighs names by what they score over the photo', () => {
     // By pixels: (3 · 0.8 + 0.4) / 4 = 0.7 and 0.3; by shares: (1.5 · 0.8 + 0.5 · 0.4) / 2 = 0.7 and 0.3 again.
-    for (const assignment of ['hard', 'soft'] as const) {
+    for (const assignment of ['hard', 'soft', 'geometric'] as const) {
       const factors = areaFactors([window], 2, { prior: 0.5, assignment });
       close(factors, Float32Array.of(1, 1, Math.sqrt(0.31 / 0.71)), 1e-6, assignment);
     }
@@ -199,5 +255,21 @@ describe('the area prior', () => {
     expect(() => areaFactors([window], 2, { prior: 1, scoring: 'cosine' })).toThrow(
       'Segmenter.name: prior is for scores that are probabilities; leave scoring: cosine out',
     );
+  });
+});
+
+describe('centred words', () => {
+  it('are unit vectors without a part of their mean', () => {
+    const text = Float32Array.of(3, 4, 0, 2);
+    // Unit vectors (0.6, 0.8) and (0, 1), whose mean is (0.3, 0.9).
+    close(centredWords(text, 2, 0.5), Float32Array.of(0.45, 0.35, -0.15, 0.55), 1e-6, 'centred');
+    expect(centredWords(text, 2, 0)).toBe(text);
+  });
+
+  it('change no cosine where there is one word', () => {
+    const [text, segments] = [Float32Array.of(3, 4), Float32Array.of(1, 0, 0, 1)];
+    const of = (words: Float32Array) =>
+      classAffinity(segments, Float32Array.of(1, 1), words, { scale: 1, top: 1, scoring: 'cosine' });
+    close(of(centredWords(text, 2, 0.9)), of(text), 1e-6, 'cosines');
   });
 });
