@@ -29,8 +29,8 @@ const device = await openDevice();
 const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
 const maker = scoringScenes(await loadAtlas(), { classes: 40, size: SIDE });
 const vocabulary = await model.vocabulary(maker.names);
-const { groups, assignment, prior } = model.opened.info.naming;
-const rules = { mode: 'whole', short: SIDE, scoring: 'softmax', groups, assignment, prior };
+const { naming } = model.opened.info;
+const rules = { ...naming, mode: 'whole', short: SIDE };
 /** Segments and labels of a scene, as the model's file says. */
 async function look(image) {
   const division = await model.segmenter.divide(image, rules);

@@ -28,10 +28,15 @@ const device = await openDevice();
 const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
 const scenes = scoringScenes(await loadAtlas(), { classes: 40, size: 128 });
 const vocabulary = await model.vocabulary(scenes.names);
-const { groups, flip, assignment, prior, refine } = model.opened.info.naming;
+const { naming } = model.opened.info;
+const { groups, assignment, assignmentTemperature, centre, prior } = naming;
 /** Steps and distances that suit drawings of 128 pixels. */
 const pamr = { dilations: [1, 2, 4, 8, 12, 24] };
-const rules = { groups, flip: values.flip ?? flip, assignment, prior, refine: values.refine ? pamr : refine };
+const rules = {
+  ...{ groups, assignment, assignmentTemperature, centre, prior },
+  flip: values.flip ?? naming.flip,
+  refine: values.refine ? pamr : naming.refine,
+};
 const teacher = await (await openClip('built-in')).vision(device);
 
 const kinds = ['intersection', 'predicted', 'labelled'];

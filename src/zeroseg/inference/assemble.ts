@@ -161,11 +161,19 @@ export function columnsThatMayWin(
 }
 
 /** Columns that no other scores at least as much as in every segment: means keep that order. Of equal ones the first. */
-function undominated(windows: readonly Pick<WindowResult, 'scores'>[], names: number, columns: readonly number[]): number[] {
+function undominated(
+  windows: readonly Pick<WindowResult, 'scores'>[],
+  names: number,
+  columns: readonly number[],
+): number[] {
   const rows = windows.flatMap(({ scores }) =>
-    Array.from({ length: scores.length / (names + 1) }, (_, s) => scores.subarray(s * (names + 1), (s + 1) * (names + 1))),
+    Array.from({ length: scores.length / (names + 1) }, (_, s) =>
+      scores.subarray(s * (names + 1), (s + 1) * (names + 1)),
+    ),
   );
-  const winners = new Set(rows.map((row) => columns.reduce((best, column) => (row[column]! > row[best]! ? column : best))));
+  const winners = new Set(
+    rows.map((row) => columns.reduce((best, column) => (row[column]! > row[best]! ? column : best))),
+  );
   const isBelow = (column: number, winner: number) =>
     rows.every((row) => row[winner]! >= row[column]!) &&
     (winner < column || rows.some((row) => row[winner]! > row[column]!));

@@ -158,7 +158,8 @@ test('zeroseg export writes how a model is best used', async () => {
     '0.3',
     '--short',
     '96',
-    ...'--assignment soft --groups 16,16 --flip --prior 0.6 --pamr-dilations 1,2'.split(' '),
+    ...'--assignment soft --assignment-temperature 2 --centre 0.25 --groups 16,16'.split(' '),
+    ...'--flip --prior 0.6 --pamr-dilations 1,2'.split(' '),
     '--out',
     model,
   );
@@ -169,9 +170,11 @@ test('zeroseg export writes how a model is best used', async () => {
       ...{
         scoring: 'softmax',
         threshold: 0.3,
-        scale: 10,
+        scale: 20,
         short: 96,
         assignment: 'soft',
+        assignmentTemperature: 2,
+        centre: 0.25,
         prior: 0.6,
         groups: [16, 16],
         flip: true,
@@ -190,6 +193,8 @@ test('zeroseg export writes how a model is best used', async () => {
   const follows = await scores();
   expect(follows.options).toMatchObject({
     assignment: 'soft',
+    assignmentTemperature: 2,
+    centre: 0.25,
     groups: [16, 16],
     flip: true,
     refine: { dilations: [1, 2] },
