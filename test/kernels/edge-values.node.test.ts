@@ -60,6 +60,7 @@ const without: Readonly<Record<string, string>> = {
   assign: 'copies words as they are',
   averageWindows: 'takes scores of a network, which are finite; test/kernels/zeroseg/average-windows.test.ts',
   bincount: 'takes indices, as scatterAdd; test/kernels/indexing/counts.test.ts',
+  diff: 'as slice and sub',
   dropout: 'leaves out anything; test/nn/layers/dropout.test.ts',
   eye: 'is made on the host',
   fillLike: 'has the value that it is given',

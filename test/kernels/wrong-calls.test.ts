@@ -28,14 +28,15 @@ const options = {};
 const calls: Readonly<Record<string, readonly unknown[]>> = {
   ...Object.fromEntries(
     (
-      'abs ceil cos exp expm1 floor gelu hardswish isFinite isInf isNaN log log1p mish neg reciprocal relu round rsqrt sigmoid sign silu sin ' +
-      'softplus log2 log10 exp2 sinh cosh trunc selu softsign hardsigmoid sqrt square stopGradient tan tanh zerosLike onesLike nonzero unique'
+      'abs acos asin atan ceil cos erf exp expm1 floor gelu hardswish isFinite isInf isNaN log log1p logSigmoid mish neg reciprocal relu ' +
+      'round rsqrt sigmoid sign silu sin softplus log2 log10 exp2 sinh cosh trunc selu softsign hardsigmoid sqrt square ' +
+      'stopGradient tan tanh zerosLike onesLike nonzero unique'
     )
       .split(' ')
       .map((name) => [name, [x]]),
   ),
   ...Object.fromEntries(
-    'add sub mul div maximum minimum pow remainder floorDivide logaddexp hypot equal notEqual less lessEqual greater greaterEqual'
+    'add sub mul div maximum minimum pow remainder floorDivide logaddexp hypot atan2 equal notEqual less lessEqual greater greaterEqual'
       .split(' ')
       .map((name) => [name, [x, x]]),
   ),
@@ -50,6 +51,10 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   cumsum: [x, 0, options],
   cumprod: [x, 0, options],
   topK: [x, 1, options],
+  chunk: [x, 2, 1],
+  unbind: [x, 1],
+  diff: [x, 1, 1],
+  diagonal: [x, 0, 0, 1],
   quantile: [x, 0.5, options],
   median: [x, options],
   countNonzero: [x, options],

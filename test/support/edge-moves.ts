@@ -34,6 +34,12 @@ const moves: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => T
     [[5, 19, 3], (x) => ops.slice(x, 1, 2, 17, 4)],
   ],
   split: [[[4, 10], (x) => ops.split(x, 1, [3, 7])]],
+  chunk: [[[4, 10], (x) => ops.chunk(x, 4, 1)]],
+  unbind: [[[4, 5], (x) => ops.unbind(x, 1)]],
+  diagonal: [
+    [[5, 7], (x) => ops.diagonal(x)],
+    [[5, 3, 7], (x) => ops.diagonal(x, -2, 2, 0)],
+  ],
   flatten: [[[6, 5, 7], (x) => ops.flatten(x, 1)]],
   squeeze: [[[6, 1, 7], (x) => ops.squeeze(x)]],
   unsqueeze: [[[37], (x) => ops.unsqueeze(x, 1)]],

@@ -72,6 +72,9 @@ const elu = (alpha: number): Scalar => ({
 
 const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tensor) => Tensor })[]>> = {
   abs: [{ op: ops.abs, f: Math.abs, back: (x, dy) => dy * sign(x) }],
+  acos: [{ op: ops.acos, f: Math.acos, back: (x, dy) => -dy / Math.sqrt((1 - x) * (1 + x)) }],
+  asin: [{ op: ops.asin, f: Math.asin, back: (x, dy) => dy / Math.sqrt((1 - x) * (1 + x)) }],
+  atan: [{ op: ops.atan, f: Math.atan, back: (x, dy) => dy / (1 + x * x) }],
   addScalar: [
     { op: (x) => ops.addScalar(x, 0.25), f: (x) => x + 0.25, back: (_, dy) => dy },
     { op: (x) => ops.addScalar(x, none), f: () => none },
@@ -98,6 +101,7 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
     { op: (x) => ops.elu(x), ...elu(1) },
     { op: (x) => ops.elu(x, 0.5), ...elu(0.5) },
   ],
+  erf: [{ op: ops.erf, f: erf, back: (x, dy) => dy * (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) }],
   expm1: [{ op: ops.expm1, f: Math.expm1, back: (x, dy) => dy * Math.exp(x) }],
   exp2: [{ op: ops.exp2, f: (x) => 2 ** x, back: (x, dy) => dy * 2 ** x * Math.LN2 }],
   floor: [{ op: ops.floor, f: Math.floor }],
@@ -122,6 +126,13 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
   log2: [{ op: ops.log2, f: Math.log2, back: (x, dy) => dy / x / Math.LN2 }],
   log10: [{ op: ops.log10, f: Math.log10, back: (x, dy) => dy / x / Math.LN10 }],
   log1p: [{ op: ops.log1p, f: Math.log1p, back: (x, dy) => dy / (1 + x) }],
+  logSigmoid: [
+    {
+      op: ops.logSigmoid,
+      f: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))),
+      back: (x, dy) => dy * sigmoid(-x),
+    },
+  ],
   mish: [
     {
       op: ops.mish,
@@ -275,6 +286,12 @@ const binary: Readonly<Record<string, Binary>> = {
     f: (a, b) => (a === b ? a + Math.LN2 : Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)))),
     da: (a, b) => sigmoid(a - b),
     db: (a, b) => sigmoid(b - a),
+  },
+  atan2: {
+    op: ops.atan2,
+    f: Math.atan2,
+    da: (a, b) => b / (a * a + b * b),
+    db: (a, b) => -a / (a * a + b * b),
   },
   floorDivide: { op: ops.floorDivide, f: floorDivided, da: () => 0, db: () => 0 },
 };

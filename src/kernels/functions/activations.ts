@@ -39,6 +39,18 @@ export function softplus(x: Tensor): Tensor {
   return applyUnary(softplusKernels, x);
 }
 
+/**
+ * Logarithm of the sigmoid, `-log(1 + e^-x)`, without overflow: `x` far below 0, where the sigmoid itself is 0. The gradient is
+ * `dy · sigmoid(-x)`.
+ *
+ * ```ts
+ * await read(logSigmoid(tensor(device, [0, -200]))); // [-0.6931472, -200]
+ * ```
+ */
+export function logSigmoid(x: Tensor): Tensor {
+  return applyUnary(logSigmoidKernels, x);
+}
+
 /** `x` where it is above 0, else `slope · x`. The gradient is `dy`, or `slope · dy`. */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   checkNumber('leakyRelu', 'slope', slope);
@@ -139,6 +151,15 @@ const softplusKernels = /*#__PURE__*/ makeUnary('softplus', {
   second: (x) => {
     const s = sigmoid(x);
     return mul(s, sub(1, s));
+  },
+  use: [log1pPiece, sigmoidPiece],
+});
+const logSigmoidKernels = /*#__PURE__*/ makeUnary('logSigmoid', {
+  forward: 'select(min(x, 0.0) - log1pOf(exp(-min(abs(x), 104.0))), x, isNan(x))',
+  gradient: 'dy * select(sigmoid(-x), x, isNan(x))',
+  second: (x) => {
+    const s = sigmoid(x);
+    return mul(s, sub(s, 1));
   },
   use: [log1pPiece, sigmoidPiece],
 });

@@ -1,10 +1,12 @@
 export { flatten, moveAxis, repeat, squeeze, stack, swapAxes, tile, unsqueeze } from './axes.ts';
+export { diagonal } from './diagonal.ts';
 export { embedding, scatterAdd, take, takeAlongAxis, takeInto, takeRows } from './gather.ts';
 export { indicesOf } from './indices.ts';
 export { broadcastTo, concat, permute, reshape, split, view } from './layout.ts';
 export { arange, eye, fillLike, linspace, onesLike, zerosLike } from './made.ts';
 export { oneHot } from './one-hot.ts';
 export { flip, type PadOptions, pad, roll } from './pad.ts';
+export { chunk, unbind } from './parts.ts';
 export { interpolate, interpolatePositions, type PositionRule, resample } from './resize.ts';
 export { slice } from './slice.ts';
 export { type Sorted, sort, type TopKOptions, topK } from './sort.ts';

@@ -101,6 +101,24 @@ def shapes(m):
         sizes = sizes or [0]
         m.add([data(shape), axis, sizes], lambda x: torch.split(x, sizes, axis))
 
+    def chunk():
+        shape = m.shape(1, 3)
+        axis, count = m.axis(len(shape)), m.integer(1, 4)
+        m.add([data(shape), count, axis], lambda x: torch.chunk(x, count, axis))
+
+    def unbind():
+        shape = m.shape(1, 3)
+        axis = m.axis(len(shape))
+        if shape[axis] == 0:
+            shape[axis] = 2
+        m.add([data(shape), axis], lambda x: torch.unbind(x, axis))
+
+    def diagonal():
+        shape = m.shape(2, 4)
+        a, b = [int(i) for i in m.random.permutation(len(shape))[:2]]
+        offset = m.integer(-2, 2)
+        m.add([data(shape), offset, a, b], lambda x: torch.diagonal(x, offset, a, b))
+
     def slice_():
         shape = m.shape(1, 4)
         axis = m.axis(len(shape))
@@ -187,6 +205,9 @@ def shapes(m):
     each("concat", lambda: joined(False))
     each("stack", lambda: joined(True))
     each("split", split)
+    each("chunk", chunk)
+    each("unbind", unbind)
+    each("diagonal", diagonal)
     each("slice", slice_)
     each("tile", tile)
     each("repeat", repeat)
@@ -302,6 +323,11 @@ def scatters(m):
 
 
 def found(m):
+    m.op("diff", value=1e-6)
+    for _ in range(m.count):
+        shape = m.shape(1, 4)
+        axis, times = m.axis(len(shape)), m.integer(0, 2)
+        m.add([m.x(m.numbers(shape)), times, axis], lambda x, n=times, axis=axis: torch.diff(x, n, axis))
     m.op("unique")
     for i in range(m.count // 2):
         x = m.u32(m.random.integers(0, 5, size=m.shape())) if i % 4 == 0 else m.x(m.numbers(m.shape(), -2, 2, 1))

@@ -47,6 +47,11 @@ UNARY = [
     ("sin", torch.sin, (-40, 40), True, SPECIAL),
     ("cos", torch.cos, (-40, 40), True, SPECIAL),
     ("tan", torch.tan, (-40, 40), True, SPECIAL),
+    ("asin", torch.asin, (-15 / 16, 15 / 16), "small", SPECIAL),
+    ("acos", torch.acos, (-15 / 16, 15 / 16), "small", SPECIAL),
+    ("atan", torch.atan, (-20, 20), True, [v for v in SPECIAL if abs(v) != 1e30]),
+    ("erf", torch.erf, (-3, 3), "small", SPECIAL),
+    ("logSigmoid", F.logsigmoid, (-18, 18), False, SPECIAL),
     ("expm1", torch.expm1, (-20, 20), "small", SPECIAL),
     ("log1p", torch.log1p, (-15 / 16, 20), "small", SPECIAL),
     ("log2", torch.log2, (1 / 16, 20), "positive", SPECIAL),
@@ -68,7 +73,7 @@ UNARY = [
 def unary(m):
     for name, f, (low, high), far, special in UNARY:
         # Those gradients are differences.
-        gentle = name not in ("silu", "mish", "hardswish", "sin", "cos", "tan", "sigmoid", "tanh")
+        gentle = name not in ("silu", "mish", "hardswish", "sin", "cos", "tan", "sigmoid", "tanh", "asin", "acos", "atan", "erf", "logSigmoid")
         m.op(name, value=4e-6, gradient=4e-6, relative=True, gradient_relative=gentle)
         m.add([m.x(special)], f, dy=1.0)
         for i in range(m.count - 1):
@@ -184,6 +189,7 @@ BINARY = [
     ("logaddexp", torch.logaddexp, {}),
     ("hypot", torch.hypot, {}),
     ("remainder", torch.remainder, {"low": 1 / 8, "high": 9}),
+    ("atan2", torch.atan2, {"low": 1 / 8, "high": 9}),
 ]
 COMPARE = [
     ("equal", torch.eq),
