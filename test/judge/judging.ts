@@ -39,6 +39,9 @@ const losses = [
   'binaryCrossEntropyWithLogits',
   'klDivergence',
   'cosineEmbeddingLoss',
+  'nllLoss',
+  'gaussianNll',
+  'tripletMarginLoss',
 ];
 
 /** Inputs that are f32 beside f16. */

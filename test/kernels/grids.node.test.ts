@@ -217,6 +217,14 @@ const table: Readonly<Record<string, () => void>> = {
     ops.searchSorted(below(9, 37, 5), below(9, 37, 9), { right: true });
     ops.searchSorted(ops.cast(floats(9), 'i32'), ops.cast(floats(37, 9), 'i32'));
   },
+  meshgrid: () => shapes((a, b) => ops.mul(...(ops.meshgrid([a!, b!]) as [Tensor, Tensor])), [37], [9]),
+  pixelShuffle: () => shapes((x) => ops.pixelShuffle(x!, 3), [2, 5, 7, 9]),
+  pixelUnshuffle: () => shapes((x) => ops.pixelUnshuffle(x!, 3, { channels: 'first' }), [2, 3, 9, 12]),
+  outer: () => shapes((a, b) => ops.outer(a!, b!), [37], [9]),
+  trace: () => shapes((x) => ops.trace(x!), [37, 5, 7]),
+  nllLoss: () => both((x) => ops.nllLoss(x!, below(7, 29)), floats(29, 7)),
+  gaussianNll: () => both((a, b, v) => ops.gaussianNll(a!, b!, v!), floats(32, 32), floats(32, 32), positive(32, 32)),
+  tripletMarginLoss: () => shapes((a, b, c) => ops.tripletMarginLoss(a!, b!, c!), [37, 9], [37, 9], [37, 9]),
   any: () => void ops.any(floats(29, 7), { axes: 1 }),
   all: () => void ops.all(floats(29, 7), { axes: 1 }),
   max: reduction(ops.max),

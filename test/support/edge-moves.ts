@@ -58,6 +58,12 @@ const moves: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => T
     [[4, 7], (x) => ops.pad(x, [2, 3], { mode: 'reflect' })],
     [[4, 8], (x) => ops.pad(x, [2, 0], { mode: 'edge' })],
   ],
+  meshgrid: [
+    [[7], (x) => ops.meshgrid([x, constant(x, [3], 1)]).slice(0, 1)],
+    [[7], (x) => ops.meshgrid([x, constant(x, [3], 1)], { indexing: 'xy' }).slice(0, 1)],
+  ],
+  pixelShuffle: [[[1, 2, 3, 8], (x) => ops.pixelShuffle(x, 2)]],
+  pixelUnshuffle: [[[1, 5, 4, 6], (x) => ops.pixelUnshuffle(x, 2, { channels: 'first' })]],
   tril: [[[5, 7], (x) => ops.tril(x)]],
   triu: [[[5, 7], (x) => ops.triu(x, 1)]],
   takeRows: [
@@ -115,6 +121,7 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
     [[2, 4], (x) => ops.scatterAddAlongAxis(zeros(x, [2, 4]), u32(x, [3, 0, 9, 1, 1, 2, 1, 0], [2, 4]), x)],
     [[2, 4], (x) => ops.scatterAddAlongAxis(x, u32(x, [3, 0, 9, 1], [2, 2]), zeros(x, [2, 2]))],
   ],
+  trace: [[[2, 5, 7], (x) => ops.trace(x)]],
   indexAdd: [[[5, 3], (x) => ops.indexAdd(zeros(x, [4, 3]), u32(x, [3, 0, 3, 9, 1], [5]), x)]],
   interpolate: [
     [[1, 1, 5, 7], (x) => ops.interpolate(x, 8, 3, { mode: 'bilinear', channels: 'first' })],

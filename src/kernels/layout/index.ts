@@ -4,9 +4,11 @@ export { embedding, scatterAdd, take, takeAlongAxis, takeInto, takeRows } from '
 export { indicesOf } from './indices.ts';
 export { broadcastTo, concat, permute, reshape, split, view } from './layout.ts';
 export { arange, eye, fillLike, linspace, onesLike, zerosLike } from './made.ts';
+export { meshgrid } from './meshgrid.ts';
 export { oneHot } from './one-hot.ts';
 export { flip, type PadOptions, pad, roll } from './pad.ts';
 export { chunk, unbind } from './parts.ts';
+export { type PixelShuffleOptions, pixelShuffle, pixelUnshuffle } from './pixel-shuffle.ts';
 export { interpolate, interpolatePositions, type PositionRule, resample } from './resize.ts';
 export { slice } from './slice.ts';
 export { type Sorted, sort, type TopKOptions, topK } from './sort.ts';

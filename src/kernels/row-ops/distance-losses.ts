@@ -4,7 +4,20 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkNumber, checkOptions, checkTensors, sum } from '../axis/index.ts';
 import { greater, lessEqual } from '../comparison/index.ts';
-import { abs, applyUnary, cast, div, makeUnary, maximum, mul, relu, sub, where } from '../elementwise/index.ts';
+import {
+  abs,
+  add,
+  applyUnary,
+  cast,
+  div,
+  makeUnary,
+  maximum,
+  minimum,
+  mul,
+  relu,
+  sub,
+  where,
+} from '../elementwise/index.ts';
 import { norm } from '../statistics/index.ts';
 import type { Reduction } from './losses.ts';
 import { reduceLosses } from './probability-losses.ts';
@@ -46,6 +59,58 @@ const huberKernels = /*#__PURE__*/ makeUnary('huber', {
   second: (x, _, delta) => where(lessEqual(abs(x), delta), 1, 0),
   use: [notNumbers],
 });
+
+export interface TripletOptions {
+  /** By how much the negative is to be further away. Default: 1. */
+  readonly margin?: number;
+  /** The order of the {@link norm}. Default: 2. */
+  readonly order?: number;
+  /** Added to each difference. Default: 1e-6. */
+  readonly eps?: number;
+  /** Takes the distance of positive and negative where that is the smaller one. Default: false. */
+  readonly swap?: boolean;
+  /** Default: `'mean'`. */
+  readonly reduction?: Reduction | 'none';
+}
+
+/**
+ * Triplet loss of vectors `[…, D]`: `max(0, d(anchor, positive) - d(anchor, negative) + margin)` with `d(a, b) = ‖a - b + eps‖` over the last
+ * axis; the mean of all. PyTorch's `triplet_margin_loss`. The gradient is that of the formula; with `swap`, of equal distances to the
+ * negative, it goes to the anchor's.
+ *
+ * ```ts
+ * const [anchor, near, far] = [tensor(device, [[0, 0]]), tensor(device, [[1, 0]]), tensor(device, [[0, 1.5]])];
+ * await read(tripletMarginLoss(anchor, near, far)); // [0.5]
+ * ```
+ *
+ * @throws ShapeError when the shapes differ, or have no axis.
+ */
+export function tripletMarginLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  options: TripletOptions = {},
+): Tensor {
+  const op = 'tripletMarginLoss';
+  checkTensors(op, { anchor, positive, negative });
+  checkOptions(op, options, ['margin', 'order', 'eps', 'swap', 'reduction']);
+  const { margin = 1, order = 2, eps = 1e-6, swap = false, reduction = 'mean' } = options;
+  checkNumber(op, 'margin', margin);
+  checkNumber(op, 'order', order);
+  checkNumber(op, 'eps', eps);
+  const { shape } = anchor;
+  if (shape.length === 0 || !sameShape(shape, positive.shape) || !sameShape(shape, negative.shape)) {
+    throw new ShapeError(op, 'all three must have one shape, with vectors on the last axis', {
+      anchor: shape,
+      positive: positive.shape,
+      negative: negative.shape,
+    });
+  }
+  const [a, p, n] = [cast(anchor, 'f32'), cast(positive, 'f32'), cast(negative, 'f32')];
+  const distance = (x: Tensor, y: Tensor) => norm(add(sub(x, y), eps), { axes: -1, order });
+  const away = swap ? minimum(distance(a, n), distance(p, n)) : distance(a, n);
+  return reduceLosses(op, relu(add(sub(distance(a, p), away), margin)), reduction);
+}
 
 export interface CosineOptions {
   /** The axis of the vectors. Default: the last. */

@@ -337,6 +337,28 @@ def found(m):
             return values, inverse, counts
 
         m.add([x], reference, gradient=False)
+    m.op("meshgrid")
+    for i in range(m.count // 2):
+        lines = [m.x(m.numbers([m.integer(0 if i % 5 == 0 else 1, 5)])) for _ in range(m.integer(1, 3))]
+        given = m.one_of({}, {"indexing": "ij"}, {"indexing": "xy"})
+        m.add([lines, given], lambda *xs, g=given: torch.meshgrid(*xs, indexing=g.get("indexing", "ij")))
+    m.op("trace", value=1e-6)
+    for _ in range(m.count // 2):
+        m.add([m.x(m.numbers(m.shape(2, 4)))], lambda x: x.diagonal(dim1=-2, dim2=-1).sum(-1))
+    m.op("outer")
+    for i in range(m.count // 2):
+        m.add([m.x(m.numbers([m.integer(0 if i == 0 else 1, 6)])), m.x(m.numbers([m.integer(1, 6)]))], torch.outer)
+    for name, f in (("pixelShuffle", F.pixel_shuffle), ("pixelUnshuffle", F.pixel_unshuffle)):
+        m.op(name)
+        for _ in range(m.count // 2):
+            r, (b, c, h, w) = m.integer(1, 3), (m.integer(1, 3) for _ in range(4))
+            shape = [b, c * r * r, h, w] if name == "pixelShuffle" else [b, c, h * r, w * r]
+            x = m.numbers(shape)
+            if m.chance(0.5):
+                m.add([m.x(x), r, {"channels": "first"}], lambda x, f=f, r=r: f(x, r))
+            else:
+                x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+                m.add([m.x(x), r], lambda x, f=f, r=r: f(x.permute(0, 3, 1, 2), r).permute(0, 2, 3, 1))
     m.op("bincount")
     for i in range(m.count // 2):
         length = m.integer(1, 6)

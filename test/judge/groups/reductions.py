@@ -5,7 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .core import runs
+from .core import Input, runs
 
 NAN, INF = math.nan, math.inf
 
@@ -268,6 +268,53 @@ def normalisations(m):
         m.add(args, lambda x, mean, var, w, b: (x - mean) / torch.sqrt(var + eps) * w + b)
 
 
+def likelihoods(m):
+    m.op("nllLoss", value=1e-5)
+    for i in range(m.count // 2):
+        shape = m.shape(1, 3, 0)
+        count = shape[-1]
+        ids = m.random.integers(0, count, size=shape[:-1])
+        given = {}
+        if i % 3 == 0:
+            given["weights"] = Input(m.numbers([count], 1, 3), constant=True)
+        if i % 4 == 0 and count > 1:
+            given["ignoreIndex"] = count - 1
+            ids = np.minimum(ids, count - 2) if ids.ndim == 0 else ids
+            if np.all(ids == count - 1):
+                ids = ids * 0
+        if m.chance(0.5):
+            given["reduction"] = m.one_of("mean", "sum", "none")
+
+        def reference(x, ids, *weights):
+            y = F.nll_loss(
+                x.reshape(-1, count),
+                ids.reshape(-1),
+                weights[0].detach() if weights else None,
+                ignore_index=given.get("ignoreIndex", -100),
+                reduction=given.get("reduction", "mean"),
+            )
+            return y.reshape(ids.shape) if given.get("reduction") == "none" else y
+
+        m.add([m.x(m.numbers(shape)), m.u32(ids), given], reference)
+    m.op("gaussianNll", value=1e-5)
+    for i in range(m.count // 2):
+        shape = m.shape(0, 3, 0)
+        given = m.one_of({}, {"full": True}, {"reduction": "sum"}, {"reduction": "none"}, {"eps": 0.5})
+        more = {"full": given.get("full", False), "eps": given.get("eps", 1e-6), "reduction": given.get("reduction", "mean")}
+        args = [m.x(m.numbers(shape)), m.x(m.numbers(shape)), m.x(m.numbers(shape, 1 / 4, 3)), given]
+        m.add(args, lambda a, b, v, more=more: F.gaussian_nll_loss(a, b, v, **more))
+    m.op("tripletMarginLoss", value=1e-5, gradient=2e-5)
+    for i in range(m.count // 2):
+        shape = m.shape(2, 2, 0)
+        given = m.one_of({}, {"margin": 3.0}, {"reduction": "sum"}, {"reduction": "none"}, {"swap": True}, {"order": 1})
+        more = {k: v for k, v in given.items() if k != "order"}
+        p = given.get("order", 2)
+        args = [m.x(m.distinct(shape)) for _ in range(3)]
+        # Of equal distances the gradient goes to the first; torch gives each half.
+        f = lambda a, b, c, more=more, p=p: F.triplet_margin_loss(a, b, c, p=p, **more)
+        m.add([*args, given], f, gradient="swap" not in given)
+
+
 def losses(m):
     for name, f in (("mse", F.mse_loss), ("l1", F.l1_loss)):
         m.op(name)
@@ -391,3 +438,4 @@ def make(m):
     softmaxes(m)
     normalisations(m)
     losses(m)
+    likelihoods(m)

@@ -235,6 +235,16 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     ],
     op: (x, t) => kernels.binaryCrossEntropyWithLogits(x, t),
   },
+  gaussianNll: { of: [[3], [3], [3]], op: (m, t, v) => kernels.gaussianNll(m, t, v), values: positive },
+  nllLoss: { of: [[3, 3]], op: (x) => kernels.nllLoss(x, u32([0, 2, 1]), { weights: f32([1, 2, 3]), ignoreIndex: 2 }) },
+  tripletMarginLoss: {
+    of: [
+      [2, 3],
+      [2, 3],
+      [2, 3],
+    ],
+    op: (a, p, n) => kernels.tripletMarginLoss(a, p, n, { margin: 5 }),
+  },
   huber: { of: [[3], [3]], op: (a, b) => kernels.huber(a, b) },
   klDivergence: { of: [[3], [3]], op: (q, p) => kernels.klDivergence(q, p), values: positive },
   cosineSimilarity: {
@@ -436,6 +446,11 @@ const layouts: Readonly<Record<string, Case>> = {
     op: (a, b) => kernels.einsum('ij,jk->ki', a, b),
   },
   flatten: one((x) => kernels.flatten(x)),
+  meshgrid: { of: [[2], [3]], op: (a, b) => kernels.mul(...(kernels.meshgrid([a, b]) as [Tensor, Tensor])) },
+  pixelShuffle: { of: [[1, 1, 2, 4]], op: (x) => kernels.pixelShuffle(x, 2) },
+  pixelUnshuffle: { of: [[1, 2, 4, 1]], op: (x) => kernels.pixelUnshuffle(x, 2) },
+  outer: { of: [[2], [3]], op: (a, b) => kernels.outer(a, b) },
+  trace: one((x) => kernels.trace(x)),
   flip: one((x) => kernels.flip(x)),
   moveAxis: one((x) => kernels.moveAxis(x, 0, 1)),
   pad: one((x) => kernels.pad(x, [1, 2], { mode: 'edge' })),
