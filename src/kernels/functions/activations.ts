@@ -1,6 +1,6 @@
 import { notNumbers } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
+import { isFloat, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { checkNumber, checkTensors } from '../axis/index.ts';
 import { greater } from '../comparison/index.ts';
 import {
@@ -77,6 +77,7 @@ export function selu(x: Tensor): Tensor {
  * @throws ShapeError when alpha is 0.
  */
 export function celu(x: Tensor, alpha = 1): Tensor {
+  checkTensors('celu', { x });
   checkNumber('celu', 'alpha', alpha);
   if (alpha === 0) throw new ShapeError('celu', 'alpha must not be 0', { x: x.shape });
   return applyUnary(celuKernels, x, alpha);
@@ -107,6 +108,7 @@ export function prelu(x: Tensor, weight: Operand): Tensor {
  */
 export function glu(x: Tensor, axis = -1): Tensor {
   checkTensors('glu', { x });
+  if (!isFloat(x.dtype)) throw new ShapeError('glu', `x must be f32 or f16; it is ${x.dtype}`, { x: x.shape });
   const half = (x.shape[normalizeAxis('glu', axis, x.shape)] as number) / 2;
   if (half % 1 !== 0) throw new ShapeError('glu', `axis ${axis} must have two halves`, { x: x.shape });
   const [a, b] = split(x, axis, [half, half]) as [Tensor, Tensor];

@@ -4,7 +4,7 @@ import { commonType } from '../axis/index.ts';
 import { broadcast, launchBroadcast, mul, type Operand, sub, tensorsOf } from '../elementwise/index.ts';
 
 /**
- * Linear interpolation, `a + c · (b - a)`: exactly `a` where `c` is 0, and `b` where it is 1. All three broadcast as in {@link add}, and may be
+ * Linear interpolation, `a + c · (b - a)`: exactly `a` where `c` is 0, and `b` where it is 1, unless `b - a` overflows. All three broadcast as in {@link add}, and may be
  * numbers, but one. Gradients `dy · (1 - c)`, `dy · c` and `dy · (b - a)`.
  *
  * ```ts

@@ -1,10 +1,11 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, fill, type Tensor } from '../../tensor/graph/index.ts';
-import { checkShape, isFloat, ShapeError } from '../../tensor/values/index.ts';
-import { checkNumber, checkOptions, checkTensors, max, min } from '../axis/index.ts';
-import { equal, greaterEqual, lessEqual, logicalAnd } from '../comparison/index.ts';
+import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, checkTensors, max, min } from '../axis/index.ts';
+import { equal, greaterEqual, isFinite as isFiniteMask, lessEqual, logicalAnd } from '../comparison/index.ts';
 import { add, cast, div, minimum, mul, sub, where } from '../elementwise/index.ts';
 import { arange, indicesOf, reshape, scatterAdd } from '../layout/index.ts';
+import { searchSorted } from './search-sorted.ts';
 
 /**
  * How often each of the numbers 0 to `length - 1` is among `ids` (u32 or i32, of any shape): u32 `[length]`; other numbers are left out. With
@@ -21,8 +22,7 @@ export function bincount(ids: Tensor, length: number, options: { readonly weight
   checkOptions('bincount', options, ['weights']);
   const { weights } = options;
   checkTensors('bincount', { ids, ...(weights && { weights }) });
-  checkNumber('bincount', 'length', length);
-  checkShape('bincount', [length]);
+  checkCount('bincount', 'length', length, 0);
   const words = indicesOf('bincount', ids, { ids: ids.shape });
   if (weights) {
     if (weights.shape.join() !== ids.shape.join() || !isFloat(weights.dtype)) {
@@ -38,6 +38,16 @@ export function bincount(ids: Tensor, length: number, options: { readonly weight
   return counts;
 }
 
+/** @throws ShapeError for what is no whole number from `least` on. */
+function checkCount(op: string, name: string, count: unknown, least: number): void {
+  if (Number.isSafeInteger(count) && (count as number) >= least) return;
+  throw new ShapeError(op, `${name} must be a whole number from ${least}; it is ${describe(count)}`);
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
 export interface Histogram {
   /** u32 `[bins]`. */
   readonly counts: Tensor;
@@ -46,8 +56,8 @@ export interface Histogram {
 }
 
 /**
- * Counts numbers by intervals of one width, as NumPy's: `bins` of them from the least to the largest number, or over `range`. A number counts in
- * the bin where it lies or that begins with it; the last bin has its end too. What lies outside, and NaN, is left out. No gradient flows.
+ * Counts numbers by intervals of one width, as NumPy's: `bins` of them from the least to the largest finite number, or over `range`. A number counts in
+ * the bin where it lies or that begins with it, by the edges in f32; the last bin has its end too. What lies outside, and NaN, is left out. No gradient flows.
  *
  * ```ts
  * const { counts, edges } = histogram(tensor(device, [0, 0.1, 0.6, 1]), 2); // [2, 2] and [0, 0.5, 1]
@@ -62,25 +72,47 @@ export function histogram(
 ): Histogram {
   checkOptions('histogram', options, ['range']);
   checkTensors('histogram', { x });
-  checkNumber('histogram', 'bins', bins);
-  checkShape('histogram', [bins]);
-  if (bins === 0) throw new ShapeError('histogram', 'there must be a bin', { x: x.shape });
+  checkCount('histogram', 'bins', bins, 1);
   const { range } = options;
-  if (range && !(Number.isFinite(range[1] - range[0]) && range[0] < range[1])) {
-    throw new ShapeError('histogram', `the range must rise, between finite numbers; it is ${range.join(' to ')}`);
+  if (
+    range !== undefined &&
+    !(
+      Array.isArray(range) &&
+      range.length === 2 &&
+      range.every(isFiniteNumber) &&
+      Math.fround(range[0]) < Math.fround(range[1])
+    )
+  ) {
+    throw new ShapeError(
+      'histogram',
+      `range must be two finite numbers that rise in f32, [low, high]; it is ${describe(range)}`,
+      {
+        x: x.shape,
+      },
+    );
+  }
+  if (!range && x.size === 0) {
+    throw new ShapeError('histogram', 'of no numbers there is no range; give one: { range: [low, high] }', {
+      x: x.shape,
+    });
   }
   const wide = cast(x, 'f32');
-  const [low, high] = (range ?? [min(wide), max(wide)]).map((end) =>
-    typeof end === 'number' ? fill(x.device, [], end) : end,
-  ) as [Tensor, Tensor];
+  const known = isFiniteMask(wide);
+  const [low, high] = (
+    range ?? [min(where(known, wide, Number.POSITIVE_INFINITY)), max(where(known, wide, Number.NEGATIVE_INFINITY))]
+  ).map((end) => (typeof end === 'number' ? fill(x.device, [], end) : end)) as [Tensor, Tensor];
   // Of numbers that are all one, the bins are 1 wide together, as in NumPy.
   const isOne = equal(low, high);
   const from = where(isOne, sub(low, 0.5), low);
-  const width = where(isOne, 1, sub(high, low));
-  const place = mul(div(sub(wide, from), width), bins);
-  const isInside = logicalAnd(greaterEqual(wide, from), lessEqual(wide, add(from, width)));
-  const ids = where(isInside, minimum(cast(place, 'u32'), bins - 1), bins);
-  const edges = add(from, mul(div(arange(x.device, bins + 1), bins), width));
+  const to = where(isOne, add(high, 0.5), high);
+  const part = div(arange(x.device, bins + 1), bins);
+  // By halves, so that no width overflows.
+  const half = mul(part, sub(mul(to, 0.5), mul(from, 0.5)));
+  const edges = where(equal(part, 1), to, add(add(from, half), half));
+  // By the edges that are given, not by a quotient that may round to below one of them.
+  const after = cast(searchSorted(edges, wide, { right: true }), 'i32');
+  const isInside = logicalAnd(greaterEqual(wide, from), lessEqual(wide, to));
+  const ids = where(isInside, minimum(sub(after, 1), bins - 1), bins);
   return { counts: bincount(ids, bins), edges: cast(edges, isFloat(x.dtype) ? x.dtype : 'f32') };
 }
 

@@ -3,6 +3,7 @@ import { ShapeError } from '../../tensor/values/index.ts';
 import { checkNumber, checkOptions, checkTensors, mean, type ReduceOptions, runsOf, sum } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
 import { cast, div, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
+import { statisticType } from './statistic-type.ts';
 
 export interface VarianceOptions extends ReduceOptions {
   /** What is taken off the count: 1 for the variance of what the numbers are a sample of, 0 for their own. Default: 1. */
@@ -11,7 +12,7 @@ export interface VarianceOptions extends ReduceOptions {
 
 /**
  * Variance over axes: `sum((x - mean x)²) / max(0, n - correction)`, as PyTorch's; NaN of one number unless the correction is 0. The
- * gradient is `dx = dy · 2 (x - mean x) / (n - correction)`. It is computed in f32.
+ * gradient is `dx = dy · 2 (x - mean x) / (n - correction)`. It is computed in f32, of which it also is for whole numbers and masks.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 6], [2, 2]);
@@ -22,7 +23,7 @@ export interface VarianceOptions extends ReduceOptions {
  * @throws ShapeError when there is nothing to average.
  */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
-  return cast(varianceOf('variance', x, options), x.dtype);
+  return cast(varianceOf('variance', x, options), statisticType(x));
 }
 
 /**
@@ -34,7 +35,7 @@ export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
   const y: Tensor = differentiable(stopGradient(sqrt(squared)), [squared], (dy) => [
     mul(dy, where(equal(y, 0), 0, div(0.5, y))),
   ]);
-  return cast(y, x.dtype);
+  return cast(y, statisticType(x));
 }
 
 function varianceOf(op: string, x: Tensor, options: VarianceOptions): Tensor {

@@ -1,7 +1,7 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
-import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { checkOptions, max, min, type ReduceOptions, runsOf, sum } from '../axis/index.ts';
-import { equal, isFinite as isFiniteMask, notEqual } from '../comparison/index.ts';
+import { equal, greater, isFinite as isFiniteMask, logicalAnd, notEqual } from '../comparison/index.ts';
 import {
   abs,
   add,
@@ -19,6 +19,7 @@ import {
 } from '../elementwise/index.ts';
 import { pow } from '../functions/index.ts';
 import { reshape } from '../layout/index.ts';
+import { statisticType } from './statistic-type.ts';
 
 export interface NormOptions extends ReduceOptions {
   /**
@@ -31,7 +32,7 @@ export interface NormOptions extends ReduceOptions {
 /**
  * Norm of vectors over axes: `√(sum x²)`, or another order. The gradient of order 2 is `dx = dy · x / y`, 0 where `y` is 0; of the others
  * that of {@link sum}, {@link max} or {@link min} of {@link abs}, of 0 none, of another p `dy · sign(x) (|x| / y)^(p - 1)`, 0 where `x` is 0. It is
- * computed in f32; powers that overflow make it infinite.
+ * computed in f32, of which it also is for whole numbers and masks; squares that overflow make it infinite.
  *
  * ```ts
  * const x = tensor(device, [3, 4, 0, -5], [2, 2]);
@@ -44,6 +45,8 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   checkOptions('norm', options, ['axes', 'keepDims', 'order']);
   const { order = 2, ...reduce } = options;
   runsOf('norm', x, reduce);
+  // Of whole numbers and masks it is f32.
+  if (!isFloat(x.dtype)) return norm(cast(x, 'f32'), options);
   if (order === 1) return sum(abs(x), reduce);
   if (order === Number.POSITIVE_INFINITY) return max(abs(x), reduce);
   if (order === Number.NEGATIVE_INFINITY) return min(abs(x), reduce);
@@ -52,8 +55,7 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
     throw new ShapeError('norm', `order must be a number; it is ${describe(order)}`, { x: x.shape });
   }
   const wide = cast(x, 'f32');
-  const [powers, root] = order === 2 ? [square(wide), sqrt] : [pow(abs(wide), order), (s: Tensor) => pow(s, 1 / order)];
-  const kept = root(sum(powers, { ...reduce, keepDims: true }));
+  const kept = order === 2 ? sqrt(sum(square(wide), { ...reduce, keepDims: true })) : rootOfPowers(wide, order, reduce);
   const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => {
     if (order === 2) return [mul(dy, where(equal(y, 0), 0, div(wide, y)))];
     const isZero = equal(wide, 0);
@@ -64,7 +66,7 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
 
 /**
  * Logarithm of the sum of exponentials over axes, without overflow: `m + log(sum(exp(x - m)))` with `m = max x`; -∞ of nothing but -∞. The
- * gradient is `dx = dy · exp(x - y)`, the softmax. It is computed in f32.
+ * gradient is `dx = dy · exp(x - y)`, the softmax. It is computed in f32, of which it also is for whole numbers and masks.
  *
  * ```ts
  * await read(logsumexp(tensor(device, [1000, 1000]))); // [1000.6931]
@@ -83,7 +85,15 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
   const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => [
     mul(dy, exp(sub(wide, where(equal(y, Number.NEGATIVE_INFINITY), 0, y)))),
   ]);
-  return cast(withoutAxes(x, y, options), x.dtype);
+  return cast(withoutAxes(x, y, options), statisticType(x));
+}
+
+/** `(Σ |x|^p)^(1/p)` with its axes kept, over the largest magnitude, so that no power overflows or underflows for all. */
+function rootOfPowers(x: Tensor, order: number, reduce: ReduceOptions): Tensor {
+  const magnitudes = abs(stopGradient(x));
+  const top = max(magnitudes, { ...reduce, keepDims: true });
+  const unit = where(logicalAnd(isFiniteMask(top), greater(top, 0)), top, 1);
+  return mul(unit, pow(sum(pow(div(magnitudes, unit), order), { ...reduce, keepDims: true }), 1 / order));
 }
 
 /** What was reduced with its axes kept, as the options want it. */

@@ -18,7 +18,9 @@ export function areaFactors(
     throw new ArgumentError(`Segmenter.name: prior must be a number from 0 to 100; got ${prior}`);
   }
   if (scoring === 'cosine') {
-    throw new ArgumentError('Segmenter.name: prior is for scores that are probabilities; leave scoring: cosine out');
+    throw new ArgumentError(
+      'Segmenter.name: prior is for scores that are probabilities; with scoring: cosine take prior: 0',
+    );
   }
   const areas = new Float64Array(names);
   let pixels = 0;

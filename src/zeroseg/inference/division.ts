@@ -52,7 +52,8 @@ export interface NamingRules {
   /**
    * Of models that group: `hard` gives a pixel the scores of the segment that most of it belongs to, `soft` the mean of all segments'
    * scores by its shares in them, Σ_s share(s) · score(s), and `geometric` their weighted geometric mean Π_s score(s)^share(s): of a softmax,
-   * the mean of the logits. A name must then suit all segments that a pixel belongs to. Default `hard`.
+   * the mean of the logits. A name must then suit all segments that a pixel belongs to; background is where most of a pixel lies in segments
+   * that are background. Default `hard`.
    */
   readonly assignment?: 'hard' | 'soft' | 'geometric' | undefined;
   /**

@@ -28,6 +28,8 @@ import { type SharedWindow, softLabels } from './soft-labels.ts';
 const MAX_PIXELS = 2 ** 22;
 /** What lower scores count as in a geometric mean, so that a name is not out because one segment has none of it. */
 const LEAST_SCORE = 1e-6;
+/** What outweighs all logarithms of scores, and leaves them five digits in f32. */
+const OUTWEIGHS = 1024;
 /** Scores of the resized photo's pixels that are mixed on the host: 64 MB. More are mixed on the GPU, block by block. */
 const HOST_SCORES = 2 ** 24;
 
@@ -68,7 +70,7 @@ export async function refinedLabels(
   }: Pick<NamingRules, 'refine' | 'size' | 'assignment'> & { readonly signal?: AbortSignal | undefined },
 ): Promise<LabelMap> {
   const isMixed = mixes({ assignment });
-  const windows = assignment === 'geometric' ? inLogs(found) : found;
+  const windows = assignment === 'geometric' ? inLogs(found, names, isBackground) : found;
   const output = bounded(size ?? division);
   const plane = output.width * output.height;
   const used = usedColumns(windows, names, isBackground);
@@ -102,12 +104,16 @@ export async function refinedLabels(
 
 /**
  * Windows whose scores are logarithms, over that of the least one: all further sums, by shares, between patches, over windows and in PAMR, are then
- * logarithms of weighted geometric means.
+ * logarithms of weighted geometric means. Background is no name that segments have more or less of: it wins where half of a pixel lies in
+ * segments that are background (up to 0.507 of it, by the score of the best name).
  */
-function inLogs(windows: readonly WindowResult[]): WindowResult[] {
+function inLogs(windows: readonly WindowResult[], names: number, isBackground: boolean): WindowResult[] {
+  const raised = isBackground ? OUTWEIGHS : 0;
   return windows.map((window) => ({
     ...window,
-    scores: window.scores.map((score) => Math.log(Math.max(score, LEAST_SCORE) / LEAST_SCORE)),
+    scores: window.scores.map((score, at) =>
+      at % (names + 1) === 0 ? 2 * raised * score : raised + Math.log(Math.max(score, LEAST_SCORE) / LEAST_SCORE),
+    ),
   }));
 }
 

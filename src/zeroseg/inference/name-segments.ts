@@ -1,4 +1,4 @@
-import { ArgumentError } from '../../gpu/index.ts';
+import { ArgumentError, shownValue } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax } from '../host/index.ts';
 import { PixelError } from '../image/index.ts';
@@ -41,11 +41,18 @@ export function nameSegments(division: Division, vocabulary: Vocabulary, rules: 
   return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
 }
 
+const assignments: readonly unknown[] = ['hard', 'soft', 'geometric'];
+
 /** Whether pixels have scores of their own, mixed by their shares in segments. @throws ArgumentError for scores that cannot be mixed so. */
-export function mixes({ assignment, scoring }: Pick<NamingRules, 'assignment' | 'scoring'>): boolean {
+export function mixes({ assignment = 'hard', scoring }: Pick<NamingRules, 'assignment' | 'scoring'>): boolean {
+  if (!assignments.includes(assignment)) {
+    throw new ArgumentError(
+      `Segmenter.name: assignment must be one of ${assignments.join(', ')}; got ${shownValue(assignment)}`,
+    );
+  }
   if (assignment === 'geometric' && scoring === 'cosine') {
     throw new ArgumentError(
-      'Segmenter.name: assignment: geometric is for scores that are probabilities; leave scoring: cosine out',
+      'Segmenter.name: assignment: geometric is for scores that are probabilities; with scoring: cosine take assignment: hard or soft',
     );
   }
   return assignment === 'soft' || assignment === 'geometric';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bincount, histogram, searchSorted } from '../../../src/kernels/indexing/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readU32 } from '../../../src/tensor/run/read.ts';
 import { checkOp, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -43,6 +44,38 @@ describe('counts', () => {
     expect([...(await read(one.edges))]).toEqual([1.5, 2, 2.5]);
   });
 
+  it('of intervals go by the edges that are returned, and none is lost', async () => {
+    const counted = async (x: Tensor, bins: number, range?: [number, number]) => {
+      const { counts, edges } = histogram(x, bins, range && { range });
+      return [[...(await readU32(counts))], [...(await read(edges))]] as const;
+    };
+    for (const [low, high, bins] of [
+      [0.1, 0.9, 8],
+      [0.3, 0.7, 5],
+      [0, 100, 100],
+    ] as const) {
+      const [, edges] = await counted(f32([0]), bins, [low, high]);
+      const [counts] = await counted(f32([...edges]), bins, [low, high]);
+      expect(counts).toEqual([...Array.from({ length: bins - 1 }, () => 1), 2]);
+    }
+    const random = seeded(7);
+    for (let turn = 0; turn < 20; turn++) {
+      const values = Array.from({ length: 50 }, () => 3 * random() - 1.7 * random());
+      const [counts] = await counted(f32(values), 7);
+      expect(counts.reduce((sum, count) => sum + count)).toBe(50);
+    }
+    expect(await counted(f32([-1, 1e-8]), 2)).toEqual([
+      [1, 1],
+      [-1, expect.closeTo(-0.5, 6), Math.fround(1e-8)],
+    ]);
+    expect(await counted(f32([none, infinite, 1, 2, 3]), 2)).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ]);
+    const [counts, edges] = await counted(f32([-2e38, 2e38]), 2);
+    expect([counts, edges.every(Number.isFinite)]).toEqual([[1, 1], true]);
+  });
+
   it('say what is wrong', () => {
     expect(() => bincount(f32([1]), 2)).toThrow('bincount: ids must be u32 or i32, not f32; got ids [1]');
     expect(() => bincount(u32([1]), 2, { weights: f32([1, 2]) })).toThrow(
@@ -50,10 +83,20 @@ describe('counts', () => {
     );
     expect(() => bincount(u32([1]), -1)).toThrow(/^bincount: /);
     expect(() => histogram(f32([1]), 2, { range: [1, 1] })).toThrow(
-      'histogram: the range must rise, between finite numbers; it is 1 to 1',
+      /^histogram: range must be two finite numbers that rise in f32, \[low, high\]; it is .* got x \[1\]$/,
     );
-    expect(() => histogram(f32([1]), 0)).toThrow('histogram: there must be a bin; got x [1]');
-    expect(() => histogram(f32([], [0]), 2)).toThrow(/there is no min of nothing/);
+    for (const range of [1, ['0', '9'], [0, 1, 2], [1, 1 + 1e-12], [0, infinite]]) {
+      expect(() => histogram(f32([1]), 2, { range: range as never })).toThrow(
+        /^histogram: range must be two finite numbers/,
+      );
+    }
+    expect(() => histogram(f32([1]), 0)).toThrow('histogram: bins must be a whole number from 1; it is the number 0');
+    expect(() => bincount(u32([1]), 2.5)).toThrow(
+      'bincount: length must be a whole number from 0; it is the number 2.5',
+    );
+    expect(() => histogram(f32([], [0]), 2)).toThrow(
+      'histogram: of no numbers there is no range; give one: { range: [low, high] }; got x [0]',
+    );
   });
 });
 

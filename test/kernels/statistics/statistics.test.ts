@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { greater } from '../../../src/kernels/comparison/index.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import {
   all,
@@ -131,6 +132,35 @@ describe('statistics', () => {
     expect(await gradientOf((t) => norm(t, { order: 0 }), f32([1, 0]))).toEqual([0, 0]);
     expect([...(await readI32(countNonzero(f32([0, Number.NaN, -0, 2]))))]).toEqual([2]);
     expect([...(await readI32(countNonzero(f32([], [0, 2]), { axes: 0 })))]).toEqual([0, 0]);
+  });
+
+  it('of whole numbers and masks is f32', async () => {
+    const whole = tensor(device.current, new Int32Array([1, 2]));
+    const results = [
+      norm(whole),
+      norm(whole, { order: 3 }),
+      norm(whole, { order: 1 }),
+      logsumexp(whole),
+      std(whole),
+      variance(whole),
+    ];
+    expect(results.map(({ dtype }) => dtype)).toEqual(results.map(() => 'f32'));
+    const want = [Math.sqrt(5), Math.cbrt(9), 3, Math.log(Math.exp(1) + Math.exp(2)), Math.SQRT1_2, 0.5];
+    for (const [i, y] of results.entries()) expect((await read(y))[0]).toBeCloseTo(want[i]!, 5);
+    expect((await read(std(greater(whole, 1), { correction: 0 })))[0]).toBeCloseTo(0.5, 6);
+  });
+
+  it('has norms of powers that f32 does not hold, and their gradients', async () => {
+    for (const unit of [1e-13, 1, 1e13]) {
+      const x = tensor(device.current, [3 * unit, -4 * unit]);
+      const y = norm(x, { order: 4 });
+      const [dx] = gradients(y, [x]);
+      const length = 337 ** 0.25;
+      expect((await read(y))[0]! / unit).toBeCloseTo(length, 4);
+      const [a, b] = await read(dx as Tensor);
+      expect(a).toBeCloseTo((3 / length) ** 3, 4);
+      expect(b).toBeCloseTo(-((4 / length) ** 3), 4);
+    }
   });
 
   it('has no digits lost to a large mean', async () => {

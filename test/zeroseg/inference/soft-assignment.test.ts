@@ -115,6 +115,35 @@ describe('soft and geometric assignment', () => {
     });
   }
 
+  it('geometric: a pixel most of which lies in segments below the threshold is background, at any temperature', async () => {
+    // Segment 0 is between both words, all others are surely the first.
+    const [count, threshold] = [16, 0.6];
+    const segments = Float32Array.from({ length: 2 * count }, (_, at) => (at === 1 || at % 2 === 0 ? 1 : 0.2));
+    const two = { names: ['dog', 'grass'], embeddings: Float32Array.of(1, 0, 0, 1), scale: 10 };
+    for (const assignmentTemperature of [1, 2.5]) {
+      for (const [share, isBackground] of [
+        [0.9999, true],
+        [0.02, false],
+      ] as const) {
+        const shares = Float32Array.from({ length: count }, (_, s) => (s === 0 ? share : (1 - share) / (count - 1)));
+        const window = {
+          ...{ box: [0, 0, 1, 1] as WindowBox, segmentOf: new Uint8Array(1), segments, global: Float32Array.of(1, 0) },
+          assignment: { rows: 1, cols: 1, shares },
+        };
+        const pixel = { width: 1, height: 1, resized: { width: 1, height: 1 }, windows: [window] };
+        for (const refine of [undefined, { steps: 0 }]) {
+          const { labels } = await namePixels(
+            device.current,
+            { ...pixel, planes: { width: 1, height: 1, data: new Float32Array(3) } },
+            two,
+            { assignment: 'geometric', assignmentTemperature, scoring: 'softmax', threshold, refine },
+          );
+          expect([share, labels.data[0]]).toEqual([share, isBackground ? 0 : 1]);
+        }
+      }
+    }
+  });
+
   it('differ in what they find', async () => {
     const found = await Promise.all(
       ways.map(async ([assignment, assignmentTemperature]) => {
@@ -148,7 +177,10 @@ describe('soft and geometric assignment', () => {
   it('refuses what means nothing', async () => {
     const name = (rules: NamingRules) => namePixels(device.current, division, vocabulary, rules);
     await expect(name({ assignment: 'geometric', scoring: 'cosine' })).rejects.toThrow(
-      'Segmenter.name: assignment: geometric is for scores that are probabilities; leave scoring: cosine out',
+      'Segmenter.name: assignment: geometric is for scores that are probabilities; with scoring: cosine take assignment: hard or soft',
+    );
+    await expect(name({ assignment: 'geometrical' as 'soft' })).rejects.toThrow(
+      `Segmenter.name: assignment must be one of hard, soft, geometric; got "geometrical"`,
     );
     await expect(name({ assignment: 'soft', assignmentTemperature: 0 })).rejects.toThrow(
       'Segmenter.name: assignmentTemperature must be a number from 0.01 to 100; got 0',
@@ -253,7 +285,7 @@ describe('the area prior', () => {
   it('is refused where it means nothing', () => {
     expect(() => areaFactors([window], 2, { prior: -1 })).toThrow('prior must be a number from 0 to 100; got -1');
     expect(() => areaFactors([window], 2, { prior: 1, scoring: 'cosine' })).toThrow(
-      'Segmenter.name: prior is for scores that are probabilities; leave scoring: cosine out',
+      'Segmenter.name: prior is for scores that are probabilities; with scoring: cosine take prior: 0',
     );
   });
 });
