@@ -17,20 +17,19 @@ describe('bench', () => {
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('NVIDIA H100 SXM, by its published figures: nothing of this is measured');
     expect(out).toContain('| transpose [256, 256]: transpose |');
-    expect(out).toMatch(
-      /\d+ % scattered accesses: x\[at ?\/ ?4u\] in line \d+ and 3 more: a warp touches 32\.0 lines of 128 bytes/,
-    );
+    // What its accesses are like is the model's own tests'; as it stands, this launch has too few workgroups for the larger GPU alone.
+    expect(out.match(/\d+ % few workgroups: 64 workgroups for 132 units; split the work further/g)).toHaveLength(1);
     expect(out).toContain('Apple M3, 10 cores, by its published figures');
     const { gpus, work } = JSON.parse(await readFile(json, 'utf8'));
     expect(gpus.h100.figures.units).toEqual({ value: 132, source: expect.stringContaining('whitepaper') });
     const [{ launches }] = work;
     expect(launches[0]).toMatchObject({ kernel: 'transpose', workgroups: 64, workgroupSize: [64, 1, 1], times: 1 });
     expect(launches[0].gpus.map(({ gpu }: { gpu: string }) => gpu)).toEqual(['h100', 'm3']);
-    // Each element comes and goes once.
-    const moved = launches[0].gpus[0].counts.sites.reduce(
-      (sum: number, site: { bytes: number }) => sum + site.bytes,
-      0,
-    );
+    // Each element comes and goes once, and by way of workgroup memory.
+    type SiteCounts = { variable: string; bytes: number };
+    const moved = launches[0].gpus[0].counts.sites
+      .filter(({ variable }: SiteCounts) => variable !== 'tile')
+      .reduce((sum: number, { bytes }: SiteCounts) => sum + bytes, 0);
     expect(moved).toBe(2 * 4 * 256 * 256);
   });
 
