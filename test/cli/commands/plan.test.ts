@@ -35,12 +35,12 @@ test("a run and the paper's beside it, on a device that was measured, and what e
     GPU memory: teacher                2.2 MB                                                          2.2 MB
     GPU memory: weights, optimizer     26.3 MB                                                         2.9 GB
     GPU memory: a pass                 24.0 MB                                                         1.1 GB
-    GPU memory: training in all        50.2 MB                                                         3.9 GB
+    GPU memory: training in all        50.3 MB                                                         3.9 GB
     GPU memory: … while it is saved    69.9 MB                                                         6.1 GB
     host memory: a process, about      641.4 MB                                                        8.0 GB
     steps                              62                                                              24,960
-    seconds a step                     0.229                                                           4.19e+3
-    … of processor time                0.457                                                           8.37e+3
+    seconds a step                     0.228                                                           4.19e+3
+    … of processor time                0.456                                                           8.37e+3
     cache                              0.076 min, limited by the device (small matrix products: 75 %)  1.6 h, limited by the device (small matrix products: 75 %)
     training                           0.24 min, limited by the device (small matrix products: 70 %)   29,035 h, limited by the device (matrix products: 87 %)
     evaluation (VOC 2012)              0.46 h, limited by the device (attention: 93 %)                 1.4 h, limited by the device (matrix products: 64 %)
