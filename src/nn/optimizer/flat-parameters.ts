@@ -111,9 +111,7 @@ export function flattenParameters(
     sizes[buffer] = offset + bytes;
   }
   if (parameters.length === 0) {
-    throw new StepError(
-      'optimizer: there are no parameters to update; give parameters(model)',
-    );
+    throw new StepError('optimizer: there are no parameters to update; give parameters(model)');
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
   for (const { tensor, buffer, offset, decays } of parameters) {
