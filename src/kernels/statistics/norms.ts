@@ -91,6 +91,8 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
 /** `(Σ |x|^p)^(1/p)` with its axes kept, over the largest magnitude, so that no power overflows or underflows for all. */
 function rootOfPowers(x: Tensor, order: number, reduce: ReduceOptions): Tensor {
   const magnitudes = abs(stopGradient(x));
+  // Of nothing there is no largest, and the sum is 0.
+  if (x.size === 0) return pow(sum(magnitudes, { ...reduce, keepDims: true }), 1 / order);
   const top = max(magnitudes, { ...reduce, keepDims: true });
   const unit = where(logicalAnd(isFiniteMask(top), greater(top, 0)), top, 1);
   return mul(unit, pow(sum(pow(div(magnitudes, unit), order), { ...reduce, keepDims: true }), 1 / order));

@@ -151,6 +151,7 @@ describe('statistics', () => {
   });
 
   it('has norms of powers that f32 does not hold, and their gradients', async () => {
+    expect([...(await read(norm(tensor(device.current, [], [2, 0]), { axes: 1, order: 3 })))]).toEqual([0, 0]);
     for (const unit of [1e-13, 1, 1e13]) {
       const x = tensor(device.current, [3 * unit, -4 * unit]);
       const y = norm(x, { order: 4 });
