@@ -10,12 +10,17 @@ import {
   empty,
   type Tensor,
 } from '../../tensor/graph/index.ts';
-import { isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { type DType, isFloat, ShapeError } from '../../tensor/values/index.ts';
 
 /** The dtype of `x`, which holds floats: what to cast other tensors to that meet it. */
 export function floatType(x: Tensor): 'f32' | 'f16' {
   if (isFloat(x.dtype)) return x.dtype;
   throw new ShapeError('floatType', `x must be f32 or f16; it is ${x.dtype}`, { x: x.shape });
+}
+
+/** The dtype of a statistic of x: its own where these are floats, of whole numbers and masks f32. */
+export function statisticType({ dtype }: Pick<Tensor, 'dtype'>): DType {
+  return isFloat(dtype) ? dtype : 'f32';
 }
 
 /** `y = x` as the other float dtype: {@link cast} without u32, for programs that need no more. */

@@ -18,7 +18,7 @@ export { launchBroadcast, type Operand } from './broadcast-launch.ts';
 export { cast } from './cast.ts';
 export { dropout } from './dropout.ts';
 export { exactLog } from './exact-log.ts';
-export { castFloat, floatType } from './float-cast.ts';
+export { castFloat, floatType, statisticType } from './float-cast.ts';
 export { gradients } from './gradients.ts';
 export { checkKey, hash, randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';

@@ -3,7 +3,7 @@ import { dispatch, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { checkOptions, checkTensors, max, min } from '../axis/index.ts';
 import { equal, greaterEqual, isFinite as isFiniteMask, lessEqual, logicalAnd } from '../comparison/index.ts';
-import { add, cast, div, minimum, mul, sub, where } from '../elementwise/index.ts';
+import { add, cast, div, minimum, mul, statisticType, sub, where } from '../elementwise/index.ts';
 import { arange, indicesOf, reshape, scatterAdd } from '../layout/index.ts';
 import { searchSorted } from './search-sorted.ts';
 
@@ -113,7 +113,7 @@ export function histogram(
   const after = cast(searchSorted(edges, wide, { right: true }), 'i32');
   const isInside = logicalAnd(greaterEqual(wide, from), lessEqual(wide, to));
   const ids = where(isInside, minimum(sub(after, 1), bins - 1), bins);
-  return { counts: bincount(ids, bins), edges: cast(edges, isFloat(x.dtype) ? x.dtype : 'f32') };
+  return { counts: bincount(ids, bins), edges: cast(edges, statisticType(x)) };
 }
 
 // An invocation for each id. Sums of whole numbers are the same in any order.

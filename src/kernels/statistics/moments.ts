@@ -2,8 +2,7 @@ import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { checkNumber, checkOptions, checkTensors, mean, type ReduceOptions, runsOf, sum } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
-import { cast, div, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
-import { statisticType } from './statistic-type.ts';
+import { cast, div, mul, sqrt, square, statisticType, stopGradient, sub, where } from '../elementwise/index.ts';
 
 export interface VarianceOptions extends ReduceOptions {
   /** What is taken off the count: 1 for the variance of what the numbers are a sample of, 0 for their own. Default: 1. */

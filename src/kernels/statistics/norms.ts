@@ -13,13 +13,13 @@ import {
   sign,
   sqrt,
   square,
+  statisticType,
   stopGradient,
   sub,
   where,
 } from '../elementwise/index.ts';
 import { pow } from '../functions/index.ts';
 import { reshape } from '../layout/index.ts';
-import { statisticType } from './statistic-type.ts';
 
 export interface NormOptions extends ReduceOptions {
   /**
