@@ -83,12 +83,14 @@ export {
   scoreRows,
 } from './zeroseg/inference/index.ts';
 export {
+  assignments,
   checkEncoderFit,
   initialNotes,
   keepCount,
   type LossTerm,
   lossLine,
   lossTerms,
+  namingFor,
   parseLossScale,
   positionTable,
   weightOf,

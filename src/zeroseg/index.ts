@@ -293,6 +293,7 @@ export {
   repaintedImage,
 } from './inspection/index.ts';
 export {
+  type Assignment,
   baseConfig,
   configSchema,
   configs,

@@ -1,4 +1,4 @@
-import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
+import { formatBytes, namingFor, type WritableTensor } from '@zeroseg/core/internal';
 import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
 import { modelInfo, type NamingRule, namingMetadata } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
@@ -67,11 +67,12 @@ async function exportModel(
     );
   }
   await checkResultFile('export: --out', out);
+  const suited = namingFor(naming, chosen.scoring);
   const { scoring = naming.scoring, top = naming.top, scale = naming.scale, short = naming.short } = chosen;
   const refine = refineRule(chosen) ?? naming.refine;
   const rule = {
     ...{ scoring, top, threshold: threshold ?? naming.threshold, scale, short },
-    ...groupRules(chosen, naming, true),
+    ...groupRules(chosen, suited, { isGrouping: true, scoring }),
     refine: refine === false ? undefined : refine,
   };
   const entries = [...stored.tensors].map(([name, tensor]): [string, WritableTensor] => [

@@ -154,7 +154,7 @@ async function score(asked: Context, options: ScoreArguments): Promise<void> {
   checkPatches('score', scenes.options.size ?? 0, options, opened);
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
   const rules = {
-    ...groupRules(options, opened.info.naming, true),
+    ...groupRules(options, opened.info.naming, { isGrouping: true }),
     refine: refineRule(options) ?? opened.info.naming.refine,
   };
   const words = withSynonyms(scenes.names, synonyms);

@@ -3,6 +3,7 @@ import type { Device } from '@zeroseg/core';
 import {
   type ClipAndText,
   type DataSettings,
+  namingFor,
   namingRules,
   otherTeacher,
   sameTeacher,
@@ -248,7 +249,7 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale' | 'mode' | 'templates' | 'meanFirst'>> & {
     readonly rules: PixelRules;
   } {
-  const rule = namingRules(opened);
+  const rule = namingFor(namingRules(opened), options.scoring);
   const background = options.background ?? data?.threshold ?? rule.threshold;
   const isPatches = opened.kind === 'clip' && opened.mode !== 'crops';
   const strange =
@@ -259,7 +260,10 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   }
   const asked = pixelRules(options, { isPatches });
   const rules = {
-    ...groupRules(options, rule, opened.kind !== 'clip'),
+    ...groupRules(options, rule, {
+      isGrouping: opened.kind !== 'clip',
+      scoring: options.scoring ?? rule.scoring,
+    }),
     ...asked,
     refine: asked.refine ?? rule.refine,
     background: asked.background ?? data?.background,

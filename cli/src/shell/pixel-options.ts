@@ -1,11 +1,18 @@
 /** Options of `segment` and `eval` for scores of pixels: PAMR, and what only a CLIP that names patches takes. */
-import { type NameOptions, type NamingRule, type SegmentOptions, stuffWords } from '@zeroseg/core/zeroseg';
+import { assignments } from '@zeroseg/core/internal';
+import {
+  type Assignment,
+  type NameOptions,
+  type NamingRule,
+  type SegmentOptions,
+  stuffWords,
+} from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { UsageError } from './errors.ts';
 
 export interface GroupArguments {
-  readonly assignment?: 'hard' | 'soft' | 'geometric';
+  readonly assignment?: Assignment;
   readonly assignmentTemperature?: number;
   readonly centre?: number;
   readonly groups?: readonly number[];
@@ -33,7 +40,7 @@ export function groupOptions(command: Command): Command {
     .option(
       '--assignment <kind>',
       "of models that group: hard, each pixel as its segment; soft, the segments' scores mixed by its shares in them; or geometric, their geometric mean by its shares (default: what the model's file says, else hard)",
-      oneOf('hard', 'soft', 'geometric'),
+      oneOf(...assignments),
     )
     .option(
       '--assignment-temperature <T>',
@@ -127,7 +134,7 @@ export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments
 export function groupRules(
   { assignment, assignmentTemperature, centre, groups, flip, prior, teacherPrior }: GroupArguments,
   file: NamingRule,
-  isGrouping: boolean,
+  { isGrouping, scoring }: { readonly isGrouping: boolean; readonly scoring?: NamingRule['scoring'] },
 ): GroupRules {
   const strange = firstGiven({
     '--assignment': assignment,
@@ -137,6 +144,14 @@ export function groupRules(
     '--prior': prior,
   });
   if (strange && !isGrouping) throw new UsageError(`${strange} is for models that group patches into segments`);
+  if (assignment === 'hard' && assignmentTemperature !== undefined) {
+    throw new UsageError('--assignment-temperature is for --assignment soft or geometric');
+  }
+  if (scoring === 'cosine' && (assignment === 'geometric' || (prior ?? 0) > 0)) {
+    throw new UsageError(
+      `${prior ? '--prior' : '--assignment geometric'} is for scores that are probabilities; leave it out with --scoring cosine`,
+    );
+  }
   return {
     assignment: assignment ?? file.assignment,
     assignmentTemperature: assignmentTemperature ?? file.assignmentTemperature,

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import type { Assignment } from '../model/index.ts';
 import type { NamingRules } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
 
@@ -12,7 +13,7 @@ const LEAST = 0.01;
 export function areaFactors(
   windows: readonly Omit<WindowResult, 'scores'>[],
   names: number,
-  { prior, assignment, scoring }: Pick<NamingRules, 'assignment' | 'scoring'> & { readonly prior: number },
+  { prior, assignment = 'hard', scoring }: Pick<NamingRules, 'assignment' | 'scoring'> & { readonly prior: number },
 ): Float32Array {
   if (!(prior >= 0 && prior <= 100)) {
     throw new ArgumentError(`Segmenter.name: prior must be a number from 0 to 100; got ${prior}`);
@@ -41,10 +42,10 @@ export function areaFactors(
 function pixelsOfSegments(
   { segmentOf, affinity, assignment }: Omit<WindowResult, 'scores'>,
   names: number,
-  how: NamingRules['assignment'],
+  how: Assignment,
 ): Float64Array {
   const counts = new Float64Array(affinity.length / names);
-  if ((how !== 'soft' && how !== 'geometric') || !assignment) {
+  if (how === 'hard' || !assignment) {
     for (const segment of segmentOf) counts[segment]!++;
     return counts;
   }

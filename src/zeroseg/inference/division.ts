@@ -1,5 +1,6 @@
 import type { PamrOptions } from '../../kernels/zeroseg/index.ts';
 import type { LabelMap, WindowBox } from '../image/index.ts';
+import type { Assignment } from '../model/index.ts';
 import type { PatchScores, PixelClasses, Planes } from '../pixels/index.ts';
 import type { ScoringOptions } from './class-scores.ts';
 import type { SoftAssignment, WindowResult } from './mixtures.ts';
@@ -55,7 +56,7 @@ export interface NamingRules {
    * the mean of the logits. A name must then suit all segments that a pixel belongs to; background is where most of a pixel lies in segments
    * that are background. Default `hard`.
    */
-  readonly assignment?: 'hard' | 'soft' | 'geometric' | undefined;
+  readonly assignment?: Assignment | undefined;
   /**
    * Of `soft` and `geometric` assignment: T of share(s)^(1/T) / Σ share^(1/T), which takes the place of the shares. Above 1 a pixel belongs less to its
    * largest segment alone. Default 1.

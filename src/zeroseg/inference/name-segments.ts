@@ -2,6 +2,7 @@ import { ArgumentError, shownValue } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax } from '../host/index.ts';
 import { PixelError } from '../image/index.ts';
+import { assignments } from '../model/index.ts';
 import { areaFactors } from './area-prior.ts';
 import { assemble } from './assemble.ts';
 import { centredWords, classAffinity, pixelScores } from './class-scores.ts';
@@ -41,8 +42,6 @@ export function nameSegments(division: Division, vocabulary: Vocabulary, rules: 
   return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
 }
 
-const assignments: readonly unknown[] = ['hard', 'soft', 'geometric'];
-
 /** Whether pixels have scores of their own, mixed by their shares in segments. @throws ArgumentError for scores that cannot be mixed so. */
 export function mixes({ assignment = 'hard', scoring }: Pick<NamingRules, 'assignment' | 'scoring'>): boolean {
   if (!assignments.includes(assignment)) {
@@ -55,7 +54,7 @@ export function mixes({ assignment = 'hard', scoring }: Pick<NamingRules, 'assig
       'Segmenter.name: assignment: geometric is for scores that are probabilities; with scoring: cosine take assignment: hard or soft',
     );
   }
-  return assignment === 'soft' || assignment === 'geometric';
+  return assignment !== 'hard';
 }
 
 /** The factors of the teacher's prior, where that is asked for. */

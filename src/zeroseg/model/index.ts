@@ -25,12 +25,15 @@ export { type Losses, lossLine, lossTerms, weightedTerms, weightOf } from './los
 export type { LossContext, LossInputs, LossTerm, TermResult } from './losses/term.ts';
 export {
   type AboutModel,
+  type Assignment,
+  assignments,
   loadOptimizer,
   type ModelInfo,
   modelContent,
   modelFile,
   modelInfo,
   type NamingRule,
+  namingFor,
   namingMetadata,
   openModel,
   optimizerContent,

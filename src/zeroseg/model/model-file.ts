@@ -21,6 +21,10 @@ import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 import { ZeroSeg } from './zeroseg.ts';
 
+/** What a pixel's scores are of its segments': see `NamingRules.assignment`. */
+export const assignments = ['hard', 'soft', 'geometric'] as const;
+export type Assignment = (typeof assignments)[number];
+
 /** How a model's photos are best resized and its segments named, as its file recommends it. What is left out is for the reader to decide. */
 export interface NamingRule {
   /** See `ScoringOptions.scoring`. */
@@ -34,7 +38,7 @@ export interface NamingRule {
   /** Shorter side that photos are resized to, in pixels. */
   readonly short?: number | undefined;
   /** See the fields of these names in `NamingRules`. */
-  readonly assignment?: 'hard' | 'soft' | 'geometric' | undefined;
+  readonly assignment?: Assignment | undefined;
   readonly assignmentTemperature?: number | undefined;
   readonly centre?: number | undefined;
   readonly prior?: number | undefined;
@@ -52,7 +56,7 @@ const namingFields = {
   threshold: optional(numberIn({ from: 0, to: 1e6 })),
   scale: optional(numberIn({ above: 0, to: 1e4 })),
   short: optional(wholeNumber(1, 16_384)),
-  assignment: optional(oneOf('hard', 'soft', 'geometric')),
+  assignment: optional(oneOf(...assignments)),
   assignmentTemperature: optional(numberIn({ from: 0.01, to: 100 })),
   centre: optional(numberIn({ from: 0, below: 1 })),
   prior: optional(numberIn({ from: 0, to: 100 })),
@@ -104,6 +108,19 @@ export function modelContent(model: ZeroSeg, { step, teacher, naming = {}, ema =
     ...namingMetadata(naming),
   };
   return { named: parameters(model), metadata };
+}
+
+/**
+ * What of a rule suits another `scoring` than its own. There are priors and geometric means of probabilities alone: with cosines the prior is none, and
+ * geometric assignment becomes soft.
+ */
+export function namingFor<Rule extends Pick<NamingRule, 'assignment' | 'prior'>>(
+  naming: Rule,
+  scoring: NamingRule['scoring'],
+): Rule {
+  if (scoring !== 'cosine') return naming;
+  const { prior: _, ...rest } = naming;
+  return { ...rest, ...(naming.assignment === 'geometric' && { assignment: 'soft' }) } as Rule;
 }
 
 /** Metadata of a model file that says how its segments are best named; none for an empty rule. */

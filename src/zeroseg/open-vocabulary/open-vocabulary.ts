@@ -30,6 +30,7 @@ import {
   type SegmentResult,
   teacherLook,
 } from '../inference/index.ts';
+import { namingFor } from '../model/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import {
@@ -148,7 +149,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
-    const naming = namingRules(opened);
+    const naming = namingFor(namingRules(opened), options.scoring);
     const { templates, meanFirst, batch, tokenizer, scale, store, ...defaults } = {
       ...naming,
       ...given(options),
@@ -223,7 +224,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
   #asked<Rules extends NameOptions>(names: readonly ClassWords[], options: Rules) {
-    const { unknown: rule = 'keep', ...rules } = { ...this.#defaults, ...given(options) };
+    const { unknown: rule = 'keep', ...rules } = { ...namingFor(this.#defaults, options.scoring), ...given(options) };
     const unknown = this.unknownNames(names.flatMap(wordsOf));
     return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }

@@ -215,6 +215,33 @@ test('zeroseg export writes how a model is best used', async () => {
   expect(plain.fresh).not.toEqual(follows.fresh);
 });
 
+test('cosines have no prior and no geometric mean, which the model’s file recommends for probabilities', async () => {
+  const cosine = ['--scoring', 'cosine'];
+  const segment = ['segment', photo, '--classes', 'cat,grass', '--templates', 'identity', '--out', at('cosines')];
+  expect((await zeroseg(...segment, ...cosine)).code).toBe(0);
+  const model = at('cosine.safetensors');
+  expect((await zeroseg('export', '--model', 'built-in', ...cosine, '--out', model)).code).toBe(0);
+  const { naming } = modelInfo(readSafetensors(new Uint8Array(await readFile(model)), model), model);
+  expect([naming.assignment, naming.prior]).toEqual(['soft', undefined]);
+  expect((await zeroseg(...segment, '--model', model)).code).toBe(0);
+  for (const [words, message] of [
+    [['--prior', '0.6', ...cosine], '--prior is for scores that are probabilities; leave it out with --scoring cosine'],
+    [
+      ['--assignment', 'geometric', ...cosine],
+      '--assignment geometric is for scores that are probabilities; leave it out with --scoring cosine',
+    ],
+    [
+      ['--assignment', 'hard', '--assignment-temperature', '2'],
+      '--assignment-temperature is for --assignment soft or geometric',
+    ],
+  ] as const) {
+    for (const command of [segment, ['export', '--model', 'built-in', '--out', at('no.safetensors')]]) {
+      const { code, err } = await zeroseg(...command, ...words);
+      expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+    }
+  }
+});
+
 test('zeroseg export does not round a model over itself, but changes what a half-precision one says', async () => {
   const f32 = at('f32.safetensors');
   const { tensors, metadata } = readSafetensors(new Uint8Array(await readFile(at('exported.safetensors'))), f32);
