@@ -158,23 +158,33 @@ fn slopeOf(a: f32, b: f32) -> f32 {
   return select(select(y, -y, bitcast<i32>(a) < 0), a + b, isNan(a) || isNan(b));
 }`,
 };
-const squareOf = (x: Operand): Operand => (typeof x === 'number' ? x * x : square(x));
-/** Of the slopes: `2ab` and `a² - b²` over the square of `a² + b²`. */
-const ofBoth = (a: Operand, b: Operand, sign: number): Operand => overSquares(mul(mul(a, b), 2 * sign), a, b);
-const ofSquares = (a: Operand, b: Operand): Operand => overSquares(sub(squareOf(a), squareOf(b)), a, b);
-const overSquares = (y: Operand, a: Operand, b: Operand): Operand =>
-  div(y, square(add(squareOf(a), squareOf(b)) as Tensor));
+/**
+ * `a / (a² + b²)` as an op. How it changes is made of it again, `s = slope(a, b)` and `t = slope(b, a)`: `t² - s²` by a and `-2st` by b, so that
+ * derivatives of any order overflow or vanish only where they do in truth.
+ */
+const slope: Binary = {
+  name: 'atan2-slope',
+  forward: 'slopeOf(a, b)',
+  da: (dy, a, b) => mul(mul(dy, -1), squaresOfSlopes(a, b)),
+  db: (dy, a, b) => mul(mul(dy, -1), slopes(a, b)),
+  use: [slopePiece],
+};
+const slopeOf = (a: Operand, b: Operand) => applyBinary(slope, a, b);
+/** `2st` and `s² - t²`. */
+const slopes = (a: Operand, b: Operand) => mul(mul(slopeOf(a, b), 2), slopeOf(b, a));
+const squaresOfSlopes = (a: Operand, b: Operand) =>
+  mul(sub(slopeOf(a, b), slopeOf(b, a)), add(slopeOf(a, b), slopeOf(b, a)));
 const angle: Binary = {
   name: 'atan2',
   forward: 'atan2Of(a, b)',
   whole: '',
   da: /*#__PURE__*/ byKernel(
     { name: 'atan2-backward-a', expression: 'dy * slopeOf(b, a)', use: [slopePiece] },
-    { a: (a, b) => ofBoth(a, b, -1), b: (a, b) => ofSquares(a, b) },
+    { a: (a, b) => mul(slopes(a, b), -1), b: (a, b) => squaresOfSlopes(a, b) },
   ),
   db: /*#__PURE__*/ byKernel(
     { name: 'atan2-backward-b', expression: '-dy * slopeOf(a, b)', use: [slopePiece] },
-    { a: (a, b) => ofSquares(a, b), b: (a, b) => ofBoth(a, b, 1) },
+    { a: (a, b) => squaresOfSlopes(a, b), b: slopes },
   ),
   use: [pointAngle],
 };

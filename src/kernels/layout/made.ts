@@ -23,7 +23,8 @@ export function arange(device: Device, first: number, second?: number, step = 1,
   const [start, end] = second === undefined ? [0, first] : [first, second];
   for (const [name, number] of Object.entries({ start, end, step })) checkNumber('arange', name, number);
   const count = Math.ceil((end - start) / step);
-  if (!Number.isFinite(count) || count < 0) {
+  // Less than a step away in the wrong direction the count is -0.
+  if (!Number.isFinite(count) || (end - start) * step < 0) {
     throw new ShapeError('arange', `steps of ${step} do not lead from ${start} to ${end}`);
   }
   return tensor(
@@ -80,20 +81,20 @@ export function eye(device: Device, rows: number, cols: number = rows, diagonal 
 }
 
 /**
- * A tensor of the shape, dtype and device of `x` with the same value everywhere; {@link zerosLike} and {@link onesLike} are 0 and 1. With
- * a device and a shape instead: `fill(device, shape, value)`.
+ * A tensor of the shape, dtype and device of `x` with the same value everywhere, true and false as 1 and 0; {@link zerosLike} and
+ * {@link onesLike} are 0 and 1. With a device and a shape instead: `fill(device, shape, value)`.
  *
  * ```ts
  * await read(fillLike(tensor(device, [1, 2]), 7)); // [7, 7]
  * ```
  */
-export function fillLike(x: Tensor, value: number): Tensor {
+export function fillLike(x: Tensor, value: number | boolean): Tensor {
   return like('fillLike', x, value);
 }
 
-function like(op: string, x: Tensor, value: number): Tensor {
+function like(op: string, x: Tensor, value: number | boolean): Tensor {
   checkTensors(op, { x }, `of a shape make it by fill(device, shape, ${value})`);
-  if (x.dtype !== 'bool') checkNumber(op, 'value', value);
+  if (typeof value !== 'boolean') checkNumber(op, 'value', value);
   return fill(x.device, x.shape, value, x.dtype);
 }
 

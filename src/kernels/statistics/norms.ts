@@ -45,15 +45,15 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   checkOptions('norm', options, ['axes', 'keepDims', 'order']);
   const { order = 2, ...reduce } = options;
   runsOf('norm', x, reduce);
+  if (typeof order !== 'number' || Number.isNaN(order)) {
+    throw new ShapeError('norm', `order must be a number; it is ${describe(order)}`, { x: x.shape });
+  }
   // Of whole numbers and masks it is f32.
   if (!isFloat(x.dtype)) return norm(cast(x, 'f32'), options);
   if (order === 1) return sum(abs(x), reduce);
   if (order === Number.POSITIVE_INFINITY) return max(abs(x), reduce);
   if (order === Number.NEGATIVE_INFINITY) return min(abs(x), reduce);
   if (order === 0) return stopGradient(cast(sum(notEqual(x, 0), reduce), x.dtype));
-  if (typeof order !== 'number' || Number.isNaN(order)) {
-    throw new ShapeError('norm', `order must be a number; it is ${describe(order)}`, { x: x.shape });
-  }
   const wide = cast(x, 'f32');
   const kept = order === 2 ? sqrt(sum(square(wide), { ...reduce, keepDims: true })) : rootOfPowers(wide, order, reduce);
   const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => {

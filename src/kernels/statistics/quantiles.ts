@@ -62,11 +62,12 @@ function quantiles(op: string, x: Tensor, q: number | readonly number[], options
   const parts = places.map((place) => place % 1);
   // Where a place is whole, its neighbour is not met: it may be infinite.
   const between = (): Tensor => {
-    const part = cast(tensor(x.device, parts), wide.dtype);
-    const upper = at(places.map(Math.ceil));
+    // In f32, which rounds neither the parts nor what they make of two numbers of f16.
+    const part = tensor(x.device, parts);
+    const [from, upper] = [cast(lower, 'f32'), cast(at(places.map(Math.ceil)), 'f32')];
     // Two neighbours may both be infinite, or their difference.
-    const far = add(mul(lower, sub(1, part)), mul(upper, part));
-    return where(part, where(isFiniteMask(sub(upper, lower)), lerp(lower, upper, part), far), lower);
+    const far = add(mul(from, sub(1, part)), mul(upper, part));
+    return cast(where(part, where(isFiniteMask(sub(upper, from)), lerp(from, upper, part), far), from), wide.dtype);
   };
   const found = parts.some((part) => part > 0) ? between() : lower;
   // NaN is the last in order.

@@ -5,16 +5,24 @@ import { checkDevice, dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * A tensor with the same value everywhere, f32 unless another dtype is asked for. It is made on the GPU, at every call of a step.
+ * A tensor with the same value everywhere. Without `dtype`, true and false make bool, as in {@link tensor}, and numbers f32; where another
+ * is asked for they are 1 and 0. It is made on the GPU, at every call of a step.
+ *
+ * ```ts
+ * await read(fill(device, [2], 7)); // [7, 7]
+ * await readBool(fill(device, [2], true)); // [1, 1]
+ * ```
  *
  * @throws ShapeError when i32, u32 or bool do not hold the value.
  */
-export function fill(device: Device, shape: Shape, value: number | boolean, dtype: DType = 'f32'): Tensor {
+export function fill(device: Device, shape: Shape, value: number | boolean, as?: DType): Tensor {
   checkDevice('fill', device);
   checkShape('fill', shape);
-  if (isFloat(dtype)) return fillFloats(device, shape, value as number, dtype);
+  const isTruth = typeof value === 'boolean';
+  const dtype = as === undefined ? (isTruth ? 'bool' : 'f32') : as;
+  const number = isTruth ? Number(value) : value;
+  if (isFloat(dtype)) return fillFloats(device, shape, number, dtype);
   const y = emptyOn(device, shape, dtype);
-  const number = (dtype === 'bool' ? Number(value) : value) as number;
   if (!holds[dtype](number)) throw new ShapeError('fill', `${value} is no ${dtype}`);
   dispatch(fillWords, { y }, { ...elementsOf(device, y.size), value: number >>> 0 });
   return y;

@@ -415,6 +415,7 @@ def made(m):
             m.add([DEVICE, *args, "u32"], lambda: expected)
         else:
             m.add([DEVICE, *args], lambda: torch.arange(*args, dtype=torch.float64))
+    m.fails([DEVICE, 0, 5, -7], "arange: steps of -7 do not lead from 0 to 5")
     m.op("linspace")
     for _ in range(m.count // 2):
         a, b, n = float(m.numbers(())), float(m.numbers(())), m.integer(0, 9)

@@ -98,6 +98,8 @@ describe('bool', () => {
     expect(await bits((await unique(x)).values)).toEqual(['bool', 0, 1]);
     expect(await bits(fillLike(x, 1))).toEqual(['bool', 1, 1, 1, 1]);
     expect(await bits(fill(device.current, [2], true, 'bool'))).toEqual(['bool', 1, 1]);
+    expect(await bits(fill(device.current, [2], true))).toEqual(['bool', 1, 1]);
+    expect([...(await read(fill(device.current, [2], true, 'f32')))]).toEqual([1, 1]);
     expect(() => fill(device.current, [2], 2, 'bool')).toThrow('fill: 2 is no bool');
     expect(() => pad(mask(true), [1], { value: -1 })).toThrow('pad: -1 is no value of bool');
     expect(() => take(f32([1, 2]), mask(true, false))).toThrow(

@@ -114,6 +114,18 @@ describe('angles, and the error function', () => {
     );
   });
 
+  it("atan2's second derivatives are there below 1e-9, where fourth powers vanish, and above 1e9", async () => {
+    for (const unit of [1e-15, 1e-10, 1, 1e12]) {
+      const [y, x] = [f32([3 * unit]), f32([4 * unit])];
+      const [dy, dx] = gradients(atan2(y, x), [y, x]) as [Tensor, Tensor];
+      const [yy, yx, xx] = await readAll([...gradients(dy, [y, x]), ...gradients(dx, [x])] as Tensor[]);
+      // -2yx, y² - x² and 2yx over the square of 25.
+      expect([yy, yx, xx].map((v) => (v?.[0] as number) * unit * unit)).toEqual(
+        [-24 / 625, -7 / 625, 24 / 625].map((v) => expect.closeTo(v, 6)),
+      );
+    }
+  });
+
   it('say what is wrong', () => {
     const u = tensor(device.current, new Uint32Array(3));
     for (const [name, op] of Object.entries({ asin, acos, atan, erf, logSigmoid })) {

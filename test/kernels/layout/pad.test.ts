@@ -195,6 +195,8 @@ describe('tensors that are made', () => {
     const u = tensor(device.current, new Uint32Array(2), [2, 1]);
     expect([...(await readU32(fillLike(u, 0xffffffff)))]).toEqual([0xffffffff, 0xffffffff]);
     expect([...(await read(fillLike(x(3), -2)))]).toEqual([-2, -2, -2]);
+    expect([...(await read(fillLike(x(2), true)))]).toEqual([1, 1]);
+    expect([...(await readU32(fillLike(u, false)))]).toEqual([0, 0]);
     expect([...(await read(onesLike(x(2))))]).toEqual([1, 1]);
     expect(String(zerosLike(u))).toBe('Tensor u32 [2, 1]');
   });
@@ -206,6 +208,9 @@ describe('tensors that are made', () => {
     expect(() => arange(device.current, 0, 3, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: arange: steps of 0 do not lead from 0 to 3]`,
     );
+    // Less than one step: nothing would come of it, without a word.
+    expect(() => arange(device.current, 0, 5, -7)).toThrow('arange: steps of -7 do not lead from 0 to 5');
+    expect(() => arange(device.current, -0.5)).toThrow('arange: steps of 1 do not lead from 0 to -0.5');
     expect(() => linspace(device.current, 0, Number.NaN, 2)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: linspace: both ends must be finite (0 and NaN)]`,
     );

@@ -115,6 +115,11 @@ describe('statistics', () => {
       Number.POSITIVE_INFINITY,
     ]);
     expect([...(await read(quantile(infinite, [0.5])))]).toEqual([1]);
+    // In f16 the part would be 0.5, and the quantile 0.
+    if (device.current.features.has('shader-f16')) {
+      const half = tensor(device.current, [-4000, 4000], [2], 'f16');
+      expect((await read(quantile(half, 0.5001)))[0]).toBeCloseTo(0.8, 2);
+    }
     expect(await gradientOf((t) => quantile(t, 0.25), f32([3, 1, 2, 5, 7, 9]))).toEqual([0.25, 0, 0.75, 0, 0, 0]);
     expect(() => quantile(x, 1.5)).toThrow('quantile: q must lie between 0 and 1; it is 1.5; got x [2, 4]');
     expect(() => quantile(x, [0.5, Number.NaN])).toThrow(/it is NaN/);
@@ -175,6 +180,12 @@ describe('statistics', () => {
     expect(await gradientOf((x) => logsumexp(x), f32([low, low]))).toEqual([0, 0]);
     expect([...(await read(logsumexp(f32([low, low]))))]).toEqual([low]);
     expect((await read(logsumexp(f32([1000, 1000]))))[0]).toBeCloseTo(1000 + Math.log(2), 3);
+    for (const wrong of [null, Number.NaN, true]) {
+      expect(() => norm(f32([1]), { order: wrong as never })).toThrow(/^norm: order must be a number/);
+      expect(() => norm(tensor(device.current, new Int32Array([1])), { order: wrong as never })).toThrow(
+        /^norm: order must be a number; it is .*; got x \[1\]/,
+      );
+    }
     expect(() => norm(f32([1]), { order: '3' as never })).toThrow(
       /^norm: order must be a number; it is .*3.*; got x \[1\]/,
     );

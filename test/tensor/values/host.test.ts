@@ -424,7 +424,9 @@ it('fill takes a number, a shape and a dtype', async () => {
     fill(device.current, shape as number[], value as number, dtype as 'f32');
   for (const value of [nan, inf, -0, 0.5])
     expect((await readAll([make(value)]))[0]).toEqual(new Float32Array([value, value]));
-  for (const value of [undefined, null, '1', true, 1n, [1], {}])
+  for (const value of [true, false])
+    expect((await readAll([make(value)]))[0]).toEqual(new Float32Array([Number(value), Number(value)]));
+  for (const value of [undefined, null, '1', 1n, [1], {}])
     expect(() => make(value)).toThrow(/^fill: params.value must be f32; got /);
   for (const shape of [2, '2', [1.5], [-1], new Array(2), null])
     expect(() => make(1, shape)).toThrow(/^fill: (a shape is|axes must be)/);
