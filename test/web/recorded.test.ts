@@ -90,7 +90,7 @@ test('hover names a segment with what comes next; keys do the same', async () =>
   await named(page);
   const frame = page.locator('.frame');
   const box = (await frame.boundingBox()) as { x: number; y: number; width: number; height: number };
-  await page.mouse.move(box.x + 0.14 * box.width, box.y + 0.42 * box.height);
+  await page.mouse.move(box.x + 0.185 * box.width, box.y + 0.535 * box.height);
   const card = page.locator('.piece-card');
   await card.waitFor();
   expect(await card.locator('.piece-name').innerText()).toMatch(/^balloon/);

@@ -18,9 +18,12 @@ const atlas = SceneAtlas.parse(readFileSync(scenes.atlas), JSON.parse(readFileSy
 const maker = new SceneMaker(atlas, { ...scenePresets.crowded, classes: 40, named: 1, size: 256 });
 const device = await openDevice();
 const clip = { weights: readFileSync(teacher.weights), config: JSON.parse(readFileSync(teacher.config, 'utf8')) };
-const model = await openVocabulary(device, { model: readFileSync(student.weights), clip, scoring: 'softmax' });
+const model = await openVocabulary(device, { model: readFileSync(student.weights), clip });
 
 mkdirSync(folder, { recursive: true });
+// How its file says that segments are named: the page has no GPU to draw scores to edges.
+const { scoring, top, assignment, assignmentTemperature, centre, prior } = model.opened.info.naming;
+const naming = { scoring, top, assignment, assignmentTemperature, centre, prior };
 const vocabulary = await model.vocabulary(maker.names);
 const entries = [['vocabulary', tensor('F32', [maker.names.length, -1], vocabulary.embeddings)]];
 const samples = [];
@@ -29,11 +32,12 @@ for (const seed of seeds) {
   const file = `scene-${seed}.png`;
   await writePng(new URL(file, folder).pathname, image);
   const { width, height, resized, windows } = await model.divide(image);
-  for (const [i, { segmentOf, segments, global }] of windows.entries()) {
+  for (const [i, { segmentOf, segments, global, assignment }] of windows.entries()) {
     entries.push(
       [`${file}.${i}.segmentOf`, tensor('U8', [-1], segmentOf)],
       [`${file}.${i}.segments`, tensor('F32', [-1, global.length], segments)],
       [`${file}.${i}.global`, tensor('F32', [-1], global)],
+      [`${file}.${i}.shares`, tensor('F16', [-1, assignment.rows, assignment.cols], assignment.shares)],
     );
   }
   samples.push({
@@ -49,6 +53,7 @@ for (const seed of seeds) {
 const metadata = {
   names: JSON.stringify(maker.names),
   scale: String(vocabulary.scale),
+  naming: JSON.stringify(naming),
   samples: JSON.stringify(samples),
 };
 writeFileSync(new URL('recorded.safetensors', folder), writeSafetensors(entries, metadata));

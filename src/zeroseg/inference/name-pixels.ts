@@ -18,18 +18,15 @@ import {
   type Size,
   stretchedWindows,
 } from '../pixels/index.ts';
-import { columnsThatMayWin, scoreRows, usedColumns } from './assemble.ts';
+import { scoreRows } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
+import { narrow, sharedWindows, summedScores } from './mixed-scores.ts';
 import type { WindowResult } from './mixtures.ts';
-import { mixes, nameSegments } from './name-segments.ts';
+import { mixes, namedWindows, nameSegments } from './name-segments.ts';
 import { type SharedWindow, softLabels } from './soft-labels.ts';
 
 /** Pixels whose classes are found one by one; of larger photos fewer are, and stretched: their scores are hundreds of times coarser. */
 const MAX_PIXELS = 2 ** 22;
-/** What lower scores count as in a geometric mean, so that a name is not out because one segment has none of it. */
-const LEAST_SCORE = 1e-6;
-/** What outweighs all logarithms of scores, and leaves them five digits in f32. */
-const OUTWEIGHS = 1024;
 /** Scores of the resized photo's pixels that are mixed on the host: 64 MB. More are mixed on the GPU, block by block. */
 const HOST_SCORES = 2 ** 24;
 
@@ -42,17 +39,17 @@ export async function namePixels(
   signal?: AbortSignal,
 ): Promise<SegmentResult> {
   if (division.patches) return namePatches(device, division, vocabulary, rules, signal);
-  const result = nameSegments(division, vocabulary, rules);
   const { refine, assignment, size = division } = rules;
-  if (!refine && !mixes(rules)) return result;
+  if (!refine && !mixes(rules)) return nameSegments(division, vocabulary, { ...rules, refine: undefined });
+  const windows = namedWindows(division, vocabulary, rules);
   const isBackground = rules.threshold !== undefined;
-  const labels = await refinedLabels(device, division, result.windows, vocabulary.names.length, isBackground, {
+  const labels = await refinedLabels(device, division, windows, vocabulary.names.length, isBackground, {
     refine,
     assignment,
     size,
     signal,
   });
-  return { ...result, labels };
+  return { labels, windows, resized: division.resized };
 }
 
 /** The class of each pixel by the windows' scores, mixed by its shares or drawn to the photo's edges before the largest is taken. */
@@ -70,12 +67,9 @@ export async function refinedLabels(
   }: Pick<NamingRules, 'refine' | 'size' | 'assignment'> & { readonly signal?: AbortSignal | undefined },
 ): Promise<LabelMap> {
   const isMixed = mixes({ assignment });
-  const windows = assignment === 'geometric' ? inLogs(found, names, isBackground) : found;
+  const { windows, columns } = summedScores(found, names, isBackground, assignment);
   const output = bounded(size ?? division);
   const plane = output.width * output.height;
-  const used = usedColumns(windows, names, isBackground);
-  const isBelow0 = windows.some(({ affinity }) => affinity.some((score) => score < 0));
-  const columns = isBelow0 ? used : columnsThatMayWin(windows, names, used);
   const labelled = (best: Uint16Array): LabelMap => ({
     ...sizeOf(size ?? division),
     data: narrow(stretched(best, output, size ?? division), names),
@@ -100,30 +94,6 @@ export async function refinedLabels(
   const maps = isMixed ? softMaps(device, resized, sharedWindows(windows, assignment), names, output) : hard;
   const { best } = await bestColumns(refined(device, division, maps, output, refine), columns, plane, 0, { signal });
   return labelled(best);
-}
-
-/**
- * Windows whose scores are logarithms, over that of the least one: all further sums, by shares, between patches, over windows and in PAMR, are then
- * logarithms of weighted geometric means. Background is no name that segments have more or less of: it wins where half of a pixel lies in
- * segments that are background (up to 0.507 of it, by the score of the best name).
- */
-function inLogs(windows: readonly WindowResult[], names: number, isBackground: boolean): WindowResult[] {
-  const raised = isBackground ? OUTWEIGHS : 0;
-  return windows.map((window) => ({
-    ...window,
-    scores: window.scores.map((score, at) =>
-      at % (names + 1) === 0 ? 2 * raised * score : raised + Math.log(Math.max(score, LEAST_SCORE) / LEAST_SCORE),
-    ),
-  }));
-}
-
-function sharedWindows(windows: readonly WindowResult[], how: NamingRules['assignment']): SharedWindow[] {
-  return windows.map(({ box, scores, assignment }) => {
-    if (assignment) return { box, scores, assignment };
-    throw new ArgumentError(
-      `Segmenter.name: assignment: ${how} is for models that group patches into segments; leave it out for this one`,
-    );
-  });
 }
 
 /** Maps of segments' scores, mixed by the shares of each patch in the segments. */
@@ -318,10 +288,6 @@ function stretched<T extends Uint16Array | Float32Array>(values: T, from: Size, 
     for (let x = 0; x < to.width; x++) out[y * to.width + x] = values[row + place(x, to.width, from.width)]!;
   }
   return out;
-}
-
-function narrow(labels: Uint16Array, names: number): LabelMap['data'] {
-  return names + 1 > 256 ? labels : new Uint8Array(labels);
 }
 
 function sizeOf({ width, height }: Size): Size {

@@ -7,25 +7,44 @@ import { areaFactors } from './area-prior.ts';
 import { assemble } from './assemble.ts';
 import { centredWords, classAffinity, pixelScores } from './class-scores.ts';
 import type { Division, NamingRules, SegmentResult } from './division.ts';
+import { mixedLabels } from './mixed-scores.ts';
 import type { WindowResult } from './mixtures.ts';
 import { temperedShares } from './soft-labels.ts';
 import { teacherFactors } from './teacher-prior.ts';
 
 /**
- * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3), on the host. What patches are, and what is to be
- * refined, only {@link Segmenter.name} names.
+ * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3), on the host, by all rules but `refine`. What patches are, only
+ * {@link Segmenter.name} names.
  *
  * ```ts
  * const division = await segmenter.divide(photo); // once
  * const { labels } = nameSegments(division, vocabulary); // again for every list of words
  * ```
+ *
+ * @throws ArgumentError for rules that make no sense, and for `refine`, which takes a GPU.
  */
 export function nameSegments(division: Division, vocabulary: Vocabulary, rules: NamingRules = {}): SegmentResult {
+  if (rules.refine) {
+    throw new ArgumentError('nameSegments: refine takes a GPU; leave it out, or name the photo by Segmenter.name');
+  }
+  const { names } = vocabulary;
+  const { assignment = 'hard', size = division } = rules;
+  const isBackground = rules.threshold !== undefined;
+  const windows = namedWindows(division, vocabulary, rules);
+  const { resized } = division;
+  const labels = mixes(rules)
+    ? mixedLabels(windows, resized, size, names.length, isBackground, assignment)
+    : assemble(windows, resized, size, names.length, isBackground);
+  return { labels, windows, resized };
+}
+
+/** The windows of a photo with what their segments, and so their pixels, score by a vocabulary. */
+export function namedWindows(division: Division, vocabulary: Vocabulary, rules: NamingRules): WindowResult[] {
   const { embeddings, scale, names } = vocabulary;
-  const { threshold, scoring = 'groupvit', top = 5, size = division, centre = 0 } = rules;
+  const { scoring = 'groupvit', top = 5, centre = 0 } = rules;
   const words = centredWords(embeddings, embeddings.length / names.length, centre);
   const isMixed = mixes(rules);
-  const windows = scoredWindows(
+  return scoredWindows(
     division.windows.map((window) => {
       const { segments, global, assignment } = window;
       return {
@@ -38,8 +57,6 @@ export function nameSegments(division: Division, vocabulary: Vocabulary, rules: 
     rules,
     lookFactors(division, vocabulary, rules),
   );
-  const { resized } = division;
-  return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
 }
 
 /** Whether pixels have scores of their own, mixed by their shares in segments. @throws ArgumentError for scores that cannot be mixed so. */

@@ -10,6 +10,7 @@ import { centredWords, classAffinity } from '../../../src/zeroseg/inference/clas
 import type { NamingRules } from '../../../src/zeroseg/inference/division.ts';
 import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
 import { namePixels } from '../../../src/zeroseg/inference/name-pixels.ts';
+import { nameSegments } from '../../../src/zeroseg/inference/name-segments.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import type { ZeroSegConfig } from '../../../src/zeroseg/model/config-groups.ts';
@@ -103,6 +104,7 @@ describe('soft and geometric assignment', () => {
     it(`${assignment}, at temperature ${assignmentTemperature}, mixes all segments’ scores by a pixel’s shares, over all windows`, async () => {
       const rules = { assignment, assignmentTemperature, scoring: 'softmax' } as const;
       const { labels, windows: named } = await namePixels(device.current, division, vocabulary, rules);
+      expect(nameSegments(division, vocabulary, rules).labels).toEqual(labels);
       const best = expected(named, assignment, assignmentTemperature);
       expect(new Set(best).size).toBeGreaterThan(1);
       expect([...labels.data]).toEqual(best);
@@ -184,6 +186,9 @@ describe('soft and geometric assignment', () => {
     );
     await expect(name({ assignment: 'soft', assignmentTemperature: 0 })).rejects.toThrow(
       'Segmenter.name: assignmentTemperature must be a number from 0.01 to 100; got 0',
+    );
+    expect(() => nameSegments(division, vocabulary, { refine: {} })).toThrow(
+      'nameSegments: refine takes a GPU; leave it out, or name the photo by Segmenter.name',
     );
     await expect(name({ centre: 1 })).rejects.toThrow(
       'Segmenter.name: centre must be a number from 0 to below 1; got 1',

@@ -1,10 +1,11 @@
 /** A recorded run, for browsers without a GPU: the sample scenes as the built-in model saw them once. Naming needs no GPU. */
-import { readSafetensors, toFloat32 } from '@zeroseg/core/nn';
+import { readSafetensors, type StoredTensor, toFloat32 } from '@zeroseg/core/nn';
 import {
   type DividedWindow,
   type Division,
   type Image,
   type KnownWords,
+  type NamingRules,
   nameSegments,
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
@@ -22,6 +23,8 @@ interface RecordedSample extends Omit<Division, 'windows'> {
 
 interface Recording {
   readonly vocabulary: Vocabulary;
+  /** How the model's file says that segments are named. */
+  readonly naming: NamingRules;
   readonly divisions: ReadonlyMap<string, Division>;
 }
 
@@ -41,11 +44,11 @@ export class RecordedRun implements Segmenting {
 
   async segment({ photo, words, size }: SegmentRequest, onDoing: (doing: Doing) => void): Promise<Segmented> {
     onDoing({ what: 'words' });
-    const { vocabulary, divisions } = await this.#load();
+    const { vocabulary, naming, divisions } = await this.#load();
     const { name } = this.#current(photo);
     const start = performance.now();
     const result = nameSegments(divisions.get(name) as Division, wordsOf(vocabulary, words), {
-      scoring: 'softmax',
+      ...naming,
       size,
     });
     const names = ['background', ...words];
@@ -101,11 +104,18 @@ async function load(): Promise<Recording> {
         segmentOf: Uint8Array.from(toFloat32(stored(`${sample}.${i}.segmentOf`))),
         segments: floats(`${sample}.${i}.segments`),
         global: floats(`${sample}.${i}.global`),
+        assignment: sharesOf(stored(`${sample}.${i}.shares`)),
       })),
     },
   ]);
   const vocabulary = { names, embeddings: floats('vocabulary'), scale: Number(metadata['scale']) };
-  return { vocabulary, divisions: new Map(divisions) };
+  const naming: NamingRules = JSON.parse(metadata['naming'] ?? '{}');
+  return { vocabulary, naming, divisions: new Map(divisions) };
+}
+
+function sharesOf(stored: StoredTensor): DividedWindow['assignment'] {
+  const [, rows = 0, cols = 0] = stored.shape;
+  return { rows, cols, shares: toFloat32(stored).slice() };
 }
 
 /** The part of a vocabulary that was asked for. */
