@@ -230,7 +230,9 @@ export {
 export {
   all,
   any,
+  type CdistOptions,
   type CumulativeOptions,
+  cdist,
   countNonzero,
   cummax,
   cummin,

@@ -192,6 +192,12 @@ const table: Readonly<Record<string, () => void>> = {
   variance: reduction(ops.variance),
   std: reduction(ops.std),
   norm: reduction(ops.norm),
+  cdist: () => {
+    for (const order of [2, 1, 3, 0, Number.POSITIVE_INFINITY]) {
+      shapes((a, b) => ops.cdist(a!, b!, { order }), [3, 37, 5], [3, 9, 5]);
+      shapes((a, b) => ops.cdist(a!, b!, { order }), [37, 8], [9, 8]);
+    }
+  },
   logsumexp: reduction(ops.logsumexp),
   prod: reduction(ops.prod),
   cumsum: lines(ops.cumsum),

@@ -31,6 +31,7 @@ const cases: Readonly<Record<string, Case>> = {
   cumsum: { call: (o) => kernels.cumsum(of(2, 3), 0, o), good: { reverse: true, exclusive: true } },
   cumprod: { call: (o) => kernels.cumprod(of(2, 3), 0, o), good: { reverse: true, exclusive: true } },
   norm: { call: (o) => kernels.norm(of(2, 3), o), good: { axes: [1], keepDims: true, order: 1 } },
+  cdist: { call: (o) => kernels.cdist(of(2, 3), of(2, 3), o), good: { order: 1 } },
   matmul: {
     call: (o) => kernels.matmul(of(2, 2), of(2, 2), o),
     good: { transposeA: true, transposeB: true },

@@ -63,6 +63,7 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   nllLoss: [x, i(2), options],
   gaussianNll: [x, x, x, options],
   tripletMarginLoss: [x, x, x, options],
+  cdist: [x, f(4, 3), options],
   quantile: [x, 0.5, options],
   median: [x, options],
   countNonzero: [x, options],

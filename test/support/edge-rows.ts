@@ -152,6 +152,11 @@ const biases = (length: number) => Array.from({ length }, (_, i) => filler(i + 7
 const constant = (x: Tensor, values: readonly number[]) =>
   ops.cast(tensor(x.device, Float32Array.from(values)), x.dtype as 'f32' | 'f16');
 
+const fromOrigin = (x: Tensor, order = 2) => {
+  const [lines = 0, length = 0] = x.shape;
+  return ops.reshape(ops.cdist(x, ops.unsqueeze(constant(x, new Array(length).fill(0)), 0), { order }), [lines]);
+};
+
 const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
   softmax: [
     {
@@ -286,6 +291,41 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
     {
       op: (x, axes) => ops.norm(x, { axes, order: Number.POSITIVE_INFINITY }),
       of: (line) => Math.max(...line.map(Math.abs)),
+    },
+  ],
+  // Of each line from the origin.
+  cdist: [
+    {
+      op: (x) => fromOrigin(x),
+      of: (line) => Math.sqrt(sumOf(line.map((v) => v * v))),
+      back: (line) => {
+        // Squares that vanish in f32 leave no distance.
+        const y = Math.sqrt(sumOf(line.map((v) => (v * v < 2 ** -126 ? 0 : v * v))));
+        return line.map((v) => (y === 0 ? 0 : v / y));
+      },
+      lastOnly: true,
+      slack: 1e-5,
+    },
+    { op: (x) => fromOrigin(x, 1), of: (line) => sumOf(line.map(Math.abs)), lastOnly: true, slack: 1e-4 },
+    { op: (x) => fromOrigin(x, 0), of: (line) => line.filter((v) => v !== 0).length, lastOnly: true },
+    {
+      op: (x) => fromOrigin(x, 3),
+      of: (line) => {
+        const top = Math.max(...line.map(Math.abs));
+        const unit = top > 0 && Number.isFinite(top) ? top : 1;
+        return heldOf(unit * Math.cbrt(add(line.map((v) => (Math.abs(v) / unit) ** 3))));
+      },
+      lastOnly: true,
+      slack: 1e-5,
+    },
+    {
+      op: (x) => fromOrigin(x, Number.POSITIVE_INFINITY),
+      of: (line) => Math.max(...line.map(Math.abs)),
+      back: (line) => {
+        const at = firstOf(line.map(Math.abs), Math.max);
+        return line.map((v, i) => (i === at ? Math.sign(v) : 0));
+      },
+      lastOnly: true,
     },
   ],
   logsumexp: [

@@ -65,7 +65,7 @@ export function reciprocal(x: Tensor): Tensor {
  * 12 bits, and a small rest; b is 12 bits and a rest; products of 12 bits are exact, and so are their differences to whole numbers. Bits
  * are cut off by masks: compilers take differences of sums apart.
  */
-const powPiece: Piece = {
+export const powPiece: Piece = {
   name: 'powOf',
   needs: [notNumbers, exactLog],
   wgsl: `

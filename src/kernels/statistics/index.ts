@@ -1,4 +1,5 @@
 export { all, any, countNonzero } from './any-all.ts';
+export { type CdistOptions, cdist } from './cdist.ts';
 export { type CumulativeOptions, cummax, cummin, cumprod, cumsum, prod } from './cumulative.ts';
 export { diff } from './diff.ts';
 export { std, type VarianceOptions, variance } from './moments.ts';

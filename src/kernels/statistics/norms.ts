@@ -57,9 +57,12 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   const wide = cast(x, 'f32');
   const kept = order === 2 ? sqrt(sum(square(wide), { ...reduce, keepDims: true })) : rootOfPowers(wide, order, reduce);
   const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => {
-    if (order === 2) return [mul(dy, where(equal(y, 0), 0, div(wide, y)))];
+    // By 1 where it is 0, of which derivatives of this would be NaN.
+    const isNothing = equal(y, 0);
+    const by = where(isNothing, 1, y);
+    if (order === 2) return [mul(dy, where(isNothing, 0, div(wide, by)))];
     const isZero = equal(wide, 0);
-    return [mul(dy, where(isZero, 0, mul(sign(wide), pow(abs(div(where(isZero, 1, wide), y)), order - 1))))];
+    return [mul(dy, where(isZero, 0, mul(sign(wide), pow(abs(div(where(isZero, 1, wide), by)), order - 1))))];
   });
   return cast(withoutAxes(x, y, reduce), x.dtype);
 }

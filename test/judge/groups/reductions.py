@@ -160,11 +160,61 @@ def moments(m):
         more = {"order": p if isinstance(p, int) else float(p)}
         f = lambda rows: rows.abs().min(-1).values if p == -INF else norm(rows, p)
         m.add([m.x(x), {**given, **more}], lambda x: kept(f(runs(x, axes)), x, given, axes))
+    distances(m)
     gone = [[[0.0, -INF], [-INF, -2.0]], [[INF, 1.0], [100.0, 100.0]], [[-100.0, -101.0]], [[NAN, 0.0]]]
     m.op("logsumexp")
     # The gradient is 0 here, as in later versions of torch; 1.13 has NaN.
     m.add([m.x([[-INF, -INF], [0.0, -INF]]), {"axes": -1}], lambda x: x.logsumexp(-1), gradient=False)
     reduce(m, "logsumexp", over(lambda rows: rows.logsumexp(-1)), lambda s: m.numbers(s, -9, 9), empty=0, special=gone)
+
+
+def distances(m):
+    m.op("cdist", gradient=2e-5)
+
+    def of(p):
+        def distance(a, b):
+            # By norms, which torch differentiates twice, where that is its cdist, and so are the gradients.
+            y = norm(a.unsqueeze(-2) - b.unsqueeze(-3), p)
+            theirs = torch.cdist(a, b, p, compute_mode="donot_use_mm_for_euclid_dist")
+            dy = torch.linspace(1, 2, y.numel(), dtype=y.dtype).reshape(y.shape)
+            for one, other in zip((y, *grads(y, dy, a, b)), (theirs, *grads(theirs, dy, a, b))):
+                assert torch.allclose(one, other, equal_nan=True), (a, b, p)
+            return y
+
+        return distance
+
+    def grads(y, dy, *of):
+        return torch.autograd.grad(y, of, dy, retain_graph=True)
+
+    def apart(shape):
+        """No two have one magnitude."""
+        n = math.prod(shape)
+        return ((m.random.permutation(n) + 1) / 8 * m.random.choice([-1, 1], size=n)).reshape(shape)
+
+    for i in range(m.count):
+        order = m.one_of(None, None, 2, 1, 3, INF, 1.5, 0.5)
+        # torch's cdist gives all of the largest differences the whole gradient, norms a part; ours the first: there is one.
+        data = apart if order == INF else m.numbers
+        batch = m.shape(0, 2, 0)
+        p, r, width = (m.one_of(1, 2, 3, 4, 5) for _ in range(3))
+        a = data([*batch, p, width])
+        b = data([*(batch if m.chance(0.6) else [1] * len(batch)), r, width])
+        if order == INF:
+            b = np.zeros(b.shape)
+        # Equal rows, whose distance has a gradient of 0.
+        if i % 4 == 0 and order != INF:
+            b = b.copy()
+            b[..., 0, :] = a[..., :1, :][tuple(0 for _ in batch)][0]
+        given = {} if order is None else {"order": float(order) if order == INF else order}
+        m.add([m.x(a), m.x(b), *([given] if given else [])], of(2 if order is None else order))
+    for order in (0, 1, 2, 3, INF):
+        given = {"order": float(order) if order == INF else order}
+        for a, b in (((3, 0), (2, 0)), ((0, 3), (2, 3)), ((2, 3), (0, 3)), ((0, 2, 3), (0, 1, 3)), ((4, 5), (3, 5))):
+            a, b = m.numbers(a, -1, 1, 1), m.numbers(b, -1, 1, 1)
+            m.add([m.x(a), m.x(b), given], lambda a, b: torch.cdist(a, b, order), gradient=False)
+    m.add([m.x([[1.0, NAN], [INF, 2.0], [0.0, 1.0]]), m.x([[0.0, 1.0]])], lambda a, b: torch.cdist(a, b), gradient=False)
+    m.fails([m.x([[1.0, 2.0]]), m.x([[1.0]])], "cdist: a must be […, P, M] and b […, R, M]")
+    m.fails([m.x([[1.0]]), m.x([[1.0]]), {"order": -1}], "cdist: the order must be 0 or more; it is -1")
 
 
 def norm(rows, p):

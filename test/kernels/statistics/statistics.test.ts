@@ -176,6 +176,11 @@ describe('statistics', () => {
 
   it('has a gradient of 0 where the norm is 0, and in sums of nothing but -∞', async () => {
     expect(await gradientOf((x) => norm(x), f32([0, 0]))).toEqual([0, 0]);
+    for (const order of [2, 3, 0.5]) {
+      const x = f32([0, 0]);
+      const [dx] = gradients(norm(x, { order }), [x]) as [Tensor];
+      expect([...(await read(gradients(dx, [x], f32([1, 1]))[0]))]).toEqual([0, 0]);
+    }
     const low = Number.NEGATIVE_INFINITY;
     expect(await gradientOf((x) => logsumexp(x), f32([low, low]))).toEqual([0, 0]);
     expect([...(await read(logsumexp(f32([low, low]))))]).toEqual([low]);

@@ -153,6 +153,13 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   logsumexp: one((x) => kernels.logsumexp(x, { axes: 1 })),
   bincount: { of: [[4]], op: (weights) => kernels.bincount(u32([1, 0, 1, 2]), 3, { weights }) },
   median: one((x) => kernels.median(x, { axes: 1 }), apart()),
+  cdist: [2, 1, 3, 1.5, Number.POSITIVE_INFINITY].map((order) => ({
+    of: [
+      [2, 3],
+      [3, 3],
+    ],
+    op: (a, b) => kernels.cdist(a, b, { order }),
+  })),
   norm: [
     one((x) => kernels.norm(x, { axes: 1 })),
     one((x) => kernels.norm(x, { axes: 1, order: 3 })),
