@@ -220,12 +220,15 @@ export {
   conv1d,
   conv2d,
   convTranspose2d,
+  fold,
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
   type Pair,
   type Pool1dOptions,
   type PoolOptions,
+  type UnfoldOptions,
+  unfold,
 } from './spatial/index.ts';
 export {
   all,

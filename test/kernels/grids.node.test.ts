@@ -417,6 +417,14 @@ const table: Readonly<Record<string, () => void>> = {
   avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   adaptiveMaxPool2d: () => shapes((x) => ops.adaptiveMaxPool2d(x!, 4, 3), [2, 9, 8, 4]),
   maxPool1d: () => shapes((x) => ops.maxPool1d(x!, 3), [2, 9, 3]),
+  unfold: () => {
+    shapes((x) => ops.unfold(x!, 3, { padding: 1 }), [2, 7, 9, 3]);
+    shapes((x) => ops.unfold(x!, 3, { dilation: [1, 2], channels: 'first' }), [2, 4, 7, 9]);
+  },
+  fold: () => {
+    shapes((x) => ops.fold(x!, [7, 9], 3), [2, 35, 36]);
+    shapes((x) => ops.fold(x!, [7, 9], 3, { channels: 'first' }), [2, 27, 35]);
+  },
   avgPool1d: () => shapes((x) => ops.avgPool1d(x!, 3), [2, 9, 3]),
   adaptiveAvgPool2d: () => shapes((x) => ops.adaptiveAvgPool2d(x!, 3, 2), [2, 9, 8, 4]),
   patchify: () => shapes((x) => ops.patchify(x as Tensor, 2), [2, 3, 7, 9]),

@@ -44,6 +44,16 @@ const cases: Readonly<Record<string, Case>> = {
     good: { stride: 1, padding: 1, dilation: 1, groups: 1 },
     words: { channels: ['first', 'last'], activation },
   },
+  unfold: {
+    call: (o) => kernels.unfold(of(1, 3, 3, 3), 2, o),
+    good: { stride: 1, padding: 1, dilation: 1 },
+    words: { channels: ['first', 'last'] },
+  },
+  fold: {
+    call: (o) => kernels.fold(of(1, 4, 4), 3, 2, o),
+    good: { stride: 1, padding: 0, dilation: 1 },
+    words: { channels: ['first', 'last'] },
+  },
   conv1d: {
     call: (o) => kernels.conv1d(of(1, 3, 3), of(2, 3, 1), o),
     good: { stride: 1, padding: 1 },

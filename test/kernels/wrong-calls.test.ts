@@ -160,6 +160,8 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   patchNormalize: [x, 1e-6],
   adaptiveAvgPool2d: [f(1, 4, 4, 3), 2, 2, options],
   adaptiveMaxPool2d: [f(1, 4, 4, 3), 2, 2, options],
+  unfold: [f(1, 4, 4, 3), 2, options],
+  fold: [f(1, 9, 12), 4, 2, options],
   avgPool1d: [f(1, 4, 3), 2, options],
   maxPool1d: [f(1, 4, 3), 2, options],
   avgPool2d: [f(1, 4, 4, 3), 2, options],

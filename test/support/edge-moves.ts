@@ -63,6 +63,10 @@ const moves: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => T
     [[7], (x) => ops.meshgrid([x, constant(x, [3], 1)], { indexing: 'xy' }).slice(0, 1)],
   ],
   pixelShuffle: [[[1, 2, 3, 8], (x) => ops.pixelShuffle(x, 2)]],
+  unfold: [
+    [[1, 4, 5, 3], (x) => ops.unfold(x, 2, { padding: 1, dilation: [1, 2] })],
+    [[1, 3, 4, 5], (x) => ops.unfold(x, [2, 3], { channels: 'first' })],
+  ],
   pixelUnshuffle: [[[1, 5, 4, 6], (x) => ops.pixelUnshuffle(x, 2, { channels: 'first' })]],
   tril: [[[5, 7], (x) => ops.tril(x)]],
   triu: [[[5, 7], (x) => ops.triu(x, 1)]],
@@ -141,6 +145,10 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
     [[2, 3, 4], (x) => ops.rotaryEmbedding(x, ops.rotaryTable(x.device, 4, 4), { positions: u32(x, [1, 3, 2], [3]) })],
   ],
   avgPool1d: [[[1, 7, 3], (x) => ops.avgPool1d(x, 3, { padding: 1 })]],
+  fold: [
+    [[1, 12, 8], (x) => ops.fold(x, [4, 5], 2)],
+    [[1, 8, 6], (x) => ops.fold(x, [5, 4], 2, { channels: 'first', stride: [2, 1] })],
+  ],
   conv1d: [[[1, 7, 3], (x) => ops.conv1d(x, constant(x, [4, 3, 3], 1), { stride: 2, padding: 1 })]],
   convTranspose2d: [[[1, 3, 2, 3], (x) => ops.convTranspose2d(x, constant(x, [3, 2, 3, 3], 1), { stride: 2 })]],
   avgPool2d: [[[1, 5, 6, 3], (x) => ops.avgPool2d(x, 3, { stride: 2, padding: 1 })]],

@@ -5,7 +5,7 @@ import { add, mul } from '../elementwise/index.ts';
 import { permute, reshape } from '../layout/index.ts';
 import { linear, matmul } from '../matmul/index.ts';
 import { inWords, type Pair, pairOf } from './pairs.ts';
-import { fold } from './windows.ts';
+import { foldWindows } from './windows.ts';
 
 export interface ConvTranspose2dOptions {
   /** `[D]`, added at every place. */
@@ -86,7 +86,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     throw new ShapeError(op, `nothing is left of ${rows} × ${cols} windows, with padding ${inWords(padding)}`, shapes);
   }
   const windows = { high, wide, rows, cols, stride, padding, dilation };
-  const folded = fold(windowsOf(last, weight, groups), windows, [batch, height, width, out]);
+  const folded = foldWindows(windowsOf(last, weight, groups), windows, [batch, height, width, out]);
   const y = bias ? add(folded, bias) : folded;
   return channels === 'first' ? permute(y, [0, 3, 1, 2]) : y;
 }

@@ -4,8 +4,8 @@ import { checkChoice, checkOperands, checkOptions, sum } from '../axis/index.ts'
 import { type Activation, activations, add, gelu, mul, relu } from '../elementwise/index.ts';
 import { permute, reshape } from '../layout/index.ts';
 import { linear, matmul } from '../matmul/index.ts';
-import { checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
-import { unfold, type Windows } from './windows.ts';
+import { checkFit, checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
+import { unfoldWindows, type Windows } from './windows.ts';
 
 /** Of {@link conv1d}; one number for its one axis. */
 export interface Conv1dOptions {
@@ -141,14 +141,10 @@ function convolution(
   const [batch, height, across] = last.shape as [number, number, number, number];
   const rows = windowCount(height, high, around[0], stride[0], dilation[0]);
   const cols = windowCount(across, wide, around[1], stride[1], dilation[1]);
-  if (rows < 1 || cols < 1) {
-    const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;
-    const rule = `a window of ${high} × ${wide}${dilated} does not fit, with padding ${inWords(padding)}`;
-    throw new ShapeError(op, rule, shapes);
-  }
   const windows: Windows = { high, wide, rows, cols, stride, padding, dilation };
+  checkFit(op, windows, shapes);
   const isPixel = [high, wide, ...stride].every((n) => n === 1) && [...around].every((n) => n === 0);
-  const unfolded = isPixel ? last : unfold(last, windows);
+  const unfolded = isPixel ? last : unfoldWindows(last, windows);
   const byPixel = permute(weight, [0, 2, 3, 1]);
   const taps = high * wide;
   const made = (y: Tensor) => {

@@ -11,3 +11,4 @@ export {
   type PoolOptions,
 } from './pool.ts';
 export { type AvgPool1dOptions, avgPool1d, maxPool1d, type Pool1dOptions } from './pool1d.ts';
+export { fold, type UnfoldOptions, unfold } from './unfold.ts';

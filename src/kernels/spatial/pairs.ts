@@ -35,6 +35,26 @@ export function inWords([down, across]: readonly [number, number]): string {
   return down === across ? `${down}` : `${down} and ${across}`;
 }
 
+/** @throws ShapeError unless windows fit into the padded image, at least one down and across. */
+export function checkFit(
+  op: string,
+  {
+    rows,
+    cols,
+    high,
+    wide,
+    dilation,
+    padding,
+  }: Readonly<Record<'rows' | 'cols' | 'high' | 'wide', number>> &
+    Readonly<Record<'dilation' | 'padding', readonly [number, number]>>,
+  shapes: Shapes,
+): void {
+  if (rows > 0 && cols > 0) return;
+  const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;
+  const rule = `a window of ${high} × ${wide}${dilated} does not fit, with padding ${inWords(padding)}`;
+  throw new ShapeError(op, rule, shapes);
+}
+
 /** How many windows of `length` fit along an axis with `around` places more, at both ends together. */
 export function windowCount(axis: number, length: number, around: number, stride: number, dilation: number): number {
   return Math.floor((axis + around - dilation * (length - 1) - 1) / stride) + 1;

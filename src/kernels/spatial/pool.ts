@@ -12,7 +12,7 @@ import {
   rowPlace,
 } from '../axis/index.ts';
 import { resample, reshape, takeAlongAxis } from '../layout/index.ts';
-import { checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
+import { checkFit, checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
 import { laneOfRows, steps, windowParams, windowsOfPixel } from './windows.ts';
 
 export interface PoolOptions {
@@ -189,11 +189,7 @@ function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
     return ceilMode && (all - 1) * stride[axis] >= axes[axis] + padding[axis] ? all - 1 : all;
   };
   const [rows, cols] = [count(0), count(1)];
-  if (rows < 1 || cols < 1) {
-    const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;
-    const rule = `a window of ${high} × ${wide}${dilated} does not fit, with padding ${inWords(padding)}`;
-    throw new ShapeError(op, rule, shapes);
-  }
+  checkFit(op, { rows, cols, high, wide, dilation, padding }, shapes);
   for (const axis of [0, 1] as const) {
     // Windows that begin before the image may step over all of it.
     const counted = axis === 0 ? rows : cols;

@@ -19,8 +19,8 @@ export interface Windows {
   readonly dilation: readonly [number, number];
 }
 
-/** All windows of `x [B, H, W, C]` as rows `[B, rows, cols, high · wide · C]`, listed by line, column, channel. Its gradient is {@link fold}. */
-export function unfold(x: Tensor, windows: Windows): Tensor {
+/** All windows of `x [B, H, W, C]` as rows `[B, rows, cols, high · wide · C]`, listed by line, column, channel. Its gradient is {@link foldWindows}. */
+export function unfoldWindows(x: Tensor, windows: Windows): Tensor {
   const [batch, , , channels] = x.shape as [number, number, number, number];
   const { high, wide, rows: down, cols, dilation } = windows;
   const y = empty(x, [batch, down, cols, high * wide * channels]);
@@ -29,17 +29,17 @@ export function unfold(x: Tensor, windows: Windows): Tensor {
   const pieces = dilation[1] === 1 ? 1 : wide;
   const rows = { rows: batch * down * cols * high * pieces, width: (wide / pieces) * pixel };
   dispatch(unfoldKernels[element], { x, y }, { ...geometry, ...rows, channels: pixel, pieces }, laneOfRows(x, rows));
-  return differentiable(y, [x], (dy) => [fold(dy, windows, x.shape)]);
+  return differentiable(y, [x], (dy) => [foldWindows(dy, windows, x.shape)]);
 }
 
-/** An image `[B, H, W, C]` whose pixels sum what all windows `x [B, rows, cols, high · wide · C]` have there. Its gradient is {@link unfold}. */
-export function fold(x: Tensor, windows: Windows, shape: Shape): Tensor {
+/** An image `[B, H, W, C]` whose pixels sum what all windows `x [B, rows, cols, high · wide · C]` have there. Its gradient is {@link unfoldWindows}. */
+export function foldWindows(x: Tensor, windows: Windows, shape: Shape): Tensor {
   const [batch, height, across] = shape as [number, number, number, number];
   const y = empty(x, shape);
   const { element, pixel, geometry } = geometryOf(shape, windows);
   const pixels = { rows: batch * height * across, width: pixel };
   dispatch(foldKernels[element], { x, y }, { ...geometry, ...pixels }, laneOfRows(x, pixels));
-  return differentiable(y, [x], (dy) => [unfold(dy, windows)]);
+  return differentiable(y, [x], (dy) => [unfoldWindows(dy, windows)]);
 }
 
 function geometryOf(shape: Shape, { high, wide, rows, cols, stride, padding, dilation }: Windows) {

@@ -9,7 +9,7 @@ import { groupNorm } from '../../../src/kernels/row-ops/group-norm.ts';
 import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { maxPool2d } from '../../../src/kernels/spatial/pool.ts';
-import { unfold } from '../../../src/kernels/spatial/windows.ts';
+import { unfoldWindows } from '../../../src/kernels/spatial/windows.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { useDevice } from '../../support/device.ts';
@@ -66,7 +66,7 @@ describe('all others read whole sectors, meet in banks in twos at most, and stay
       (made) => {
         const x = made(2, 8, 8, 32);
         const same = { stride: [1, 1], padding: [1, 1], dilation: [1, 1] } as const;
-        const [rows, pooled] = [unfold(x, { high: 8, wide: 8, rows: 3, cols: 3, ...same }), maxPool2d(x, 2)];
+        const [rows, pooled] = [unfoldWindows(x, { high: 8, wide: 8, rows: 3, cols: 3, ...same }), maxPool2d(x, 2)];
         return [...gradients(rows, [x], made(...rows.shape)), ...gradients(pooled, [x], made(...pooled.shape))];
       },
     ],

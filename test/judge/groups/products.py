@@ -390,9 +390,57 @@ def pooling(m):
         m.add(args, lambda x: back(F.adaptive_avg_pool2d(first(x, channels), (height, width))))
 
 
+def unfolding(m):
+    m.op("unfold", value=0, gradient=1e-6)
+    for _ in range(m.count):
+        b, c, sides, window, given, L = windows(m)
+        x, channels = image(m, b, c, *sides)
+        ours = {**given, **({"channels": "first"} if channels == "first" else {})}
+
+        def rows(x):
+            y = F.unfold(first(x, channels), window, **given)
+            # Channels last list the channels of each pixel together.
+            return y if channels == "first" else y.reshape(b, c, -1, y.shape[-1]).permute(0, 3, 2, 1).reshape(b, y.shape[-1], -1)
+
+        m.add([x, window, *([ours] if ours else [])], rows)
+    m.fails([m.x(np.zeros([1, 2, 2, 1])), 3], "unfold: a window of 3 × 3 does not fit, with padding 0")
+    m.op("fold", value=1e-6, gradient=1e-6)
+    for _ in range(m.count):
+        b, c, sides, window, given, L = windows(m)
+        isFirst = m.chance(0.4)
+        ours = {**given, **({"channels": "first"} if isFirst else {})}
+        taps = window[0] * window[1]
+        x = m.x(m.numbers([b, c * taps, L] if isFirst else [b, L, taps * c]))
+
+        def pixels(x):
+            rows = x if isFirst else x.reshape(b, L, taps, c).permute(0, 3, 2, 1).reshape(b, c * taps, L)
+            y = F.fold(rows, sides, window, **given)
+            return y if isFirst else last(y)
+
+        m.add([x, sides, window, *([ours] if ours else [])], pixels)
+    m.fails([m.x(np.zeros([1, 5, 4])), [3, 3], 2], "L must be 4 (5)")
+
+
+def windows(m):
+    """Sizes of an image and of its windows, options, and how many windows there are."""
+    while True:
+        b, c = m.integer(1, 2), m.one_of(1, 2, 3, 4)
+        sides, window = [m.integer(2, 5), m.integer(2, 5)], [m.integer(1, 3), m.integer(1, 3)]
+        given = {}
+        for option, least, most in (("stride", 1, 3), ("padding", 0, 2), ("dilation", 1, 2)):
+            if m.chance(0.4):
+                given[option] = m.one_of(m.integer(least, most), [m.integer(least, most), m.integer(least, most)])
+        two = lambda option, value: [given.get(option, value)] * 2 if not isinstance(given.get(option), list) else given[option]
+        s, p, d = two("stride", 1), two("padding", 0), two("dilation", 1)
+        counts = [(sides[i] + 2 * p[i] - d[i] * (window[i] - 1) - 1) // s[i] + 1 for i in range(2)]
+        if min(counts) > 0 and c * math.prod(counts) * math.prod(window) <= 12 * m.limit:
+            return b, c, sides, window, given, math.prod(counts)
+
+
 def make(m):
     products(m)
     attentions(m)
     rotary(m)
     convolutions(m)
     pooling(m)
+    unfolding(m)
