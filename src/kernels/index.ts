@@ -221,6 +221,8 @@ export {
   conv2d,
   convTranspose2d,
   fold,
+  type GridSampleOptions,
+  gridSample,
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,

@@ -65,6 +65,7 @@ const without: Readonly<Record<string, string>> = {
   eye: 'is made on the host',
   fillLike: 'has the value that it is given',
   gaussianNll: 'by ops; test/kernels/row-ops/likelihoods.test.ts',
+  gridSample: 'chooses pixels by places; test/kernels/spatial/grid-sample.test.ts',
   histogram: 'counts; test/kernels/indexing/counts.test.ts',
   linspace: 'is made on the host',
   nonzero: 'reads, and answers later; test/kernels/indexing/indexing.test.ts',

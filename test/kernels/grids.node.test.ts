@@ -417,6 +417,17 @@ const table: Readonly<Record<string, () => void>> = {
   avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   adaptiveMaxPool2d: () => shapes((x) => ops.adaptiveMaxPool2d(x!, 4, 3), [2, 9, 8, 4]),
   maxPool1d: () => shapes((x) => ops.maxPool1d(x!, 3), [2, 9, 3]),
+  gridSample: () => {
+    for (const width of [3, 8]) {
+      const grid = () => ops.scale(floats(2, 9, 8, 2), 0.7);
+      both((x, at) => ops.gridSample(x!, at!, { padding: 'reflection' }), floats(2, 5, 7, width), grid());
+      both((x) => ops.gridSample(x!, grid(), { mode: 'nearest' }), floats(2, 5, 7, width));
+      // What derivatives of the gradients launch.
+      const [x, at] = [floats(2, 5, 7, width), grid()];
+      const y = ops.gridSample(x, at);
+      gradients(gradients(y, [x, at], floats(...y.shape)), [x, at], [floats(...x.shape), floats(...at.shape)]);
+    }
+  },
   unfold: () => {
     shapes((x) => ops.unfold(x!, 3, { padding: 1 }), [2, 7, 9, 3]);
     shapes((x) => ops.unfold(x!, 3, { dilation: [1, 2], channels: 'first' }), [2, 4, 7, 9]);

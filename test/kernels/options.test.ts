@@ -44,6 +44,15 @@ const cases: Readonly<Record<string, Case>> = {
     good: { stride: 1, padding: 1, dilation: 1, groups: 1 },
     words: { channels: ['first', 'last'], activation },
   },
+  gridSample: {
+    call: (o) => kernels.gridSample(of(1, 3, 3, 3), of(1, 2, 2, 2), o),
+    good: { alignCorners: true },
+    words: {
+      channels: ['first', 'last'],
+      mode: ['bilinear', 'nearest'],
+      padding: ['zeros', 'border', 'reflection'],
+    },
+  },
   unfold: {
     call: (o) => kernels.unfold(of(1, 3, 3, 3), 2, o),
     good: { stride: 1, padding: 1, dilation: 1 },

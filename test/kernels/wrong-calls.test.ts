@@ -160,6 +160,7 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   patchNormalize: [x, 1e-6],
   adaptiveAvgPool2d: [f(1, 4, 4, 3), 2, 2, options],
   adaptiveMaxPool2d: [f(1, 4, 4, 3), 2, 2, options],
+  gridSample: [f(1, 4, 4, 3), f(1, 2, 2, 2), options],
   unfold: [f(1, 4, 4, 3), 2, options],
   fold: [f(1, 9, 12), 4, 2, options],
   avgPool1d: [f(1, 4, 3), 2, options],

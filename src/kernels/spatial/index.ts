@@ -1,6 +1,7 @@
 export { adaptiveMaxPool2d } from './adaptive-max.ts';
 export { type ConvTranspose2dOptions, convTranspose2d } from './conv-transpose2d.ts';
 export { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from './conv2d.ts';
+export { type GridSampleOptions, gridSample } from './grid-sample.ts';
 export { checkWhole, type Pair, pairOf } from './pairs.ts';
 export {
   type AvgPoolOptions,

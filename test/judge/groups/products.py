@@ -421,6 +421,81 @@ def unfolding(m):
     m.fails([m.x(np.zeros([1, 5, 4])), [3, 3], 2], "L must be 4 (5)")
 
 
+def grid_sample(x, g, mode, padding_mode, align_corners):
+    """F.grid_sample by ops that torch differentiates twice; whose values and gradients it must have."""
+    b, _, height, width = x.shape
+
+    def place(g, n):
+        at = (g + 1) / 2 * (n - 1) if align_corners else ((g + 1) * n - 1) / 2
+        if padding_mode == "reflection":
+            low, span = (0, n - 1) if align_corners else (-0.5, n)
+            if span == 0:
+                return at * 0
+            away = (at - low).abs()
+            flips = torch.floor(away / span).detach()
+            rest = away - flips * span
+            at = torch.where(flips % 2 == 1, span - rest, rest) + low
+        return at if padding_mode == "zeros" else at.clamp(0, n - 1)
+
+    def pixels(i, j):
+        inside = (i >= 0) & (j >= 0) & (i < height) & (j < width)
+        at = (i.clamp(0, height - 1) * width + j.clamp(0, width - 1)).long()
+        y = x.flatten(2).gather(2, at.flatten(1)[:, None].expand(-1, x.shape[1], -1)).reshape(b, -1, *i.shape[1:])
+        return y * inside[:, None]
+
+    across, down = place(g[..., 0], width), place(g[..., 1], height)
+    if mode == "nearest":
+        y = pixels(torch.round(down.detach()), torch.round(across.detach())) + 0 * g.sum()
+    else:
+        y = 0
+        for u in (0, 1):
+            for v in (0, 1):
+                i, j = torch.floor(down.detach()) + u, torch.floor(across.detach()) + v
+                y = y + pixels(i, j) * ((1 - (down - i).abs()) * (1 - (across - j).abs()))[:, None]
+    theirs = F.grid_sample(x, g, mode, padding_mode, align_corners)
+    dy = torch.linspace(1, 2, y.numel(), dtype=y.dtype).reshape(y.shape)
+    both = [(one, *torch.autograd.grad(one, (x, g), dy, retain_graph=True)) for one in (y, theirs)]
+    assert all(torch.allclose(one, other) for one, other in zip(*both)), (x, g, mode, padding_mode, align_corners)
+    return y
+
+
+def sampling(m):
+    m.op("gridSample", value=2e-5, gradient=1e-4)
+    for i in range(m.count):
+        b, c, sides = m.integer(1, 2), m.one_of(1, 2, 3, 4), [m.integer(1, 5), m.integer(1, 5)]
+        given, theirs = {}, {"mode": "bilinear", "padding_mode": "zeros", "align_corners": False}
+        for option, other, values in (
+            ("mode", "mode", ("bilinear", "nearest")),
+            ("padding", "padding_mode", ("zeros", "border", "reflection")),
+            ("alignCorners", "align_corners", (True, False)),
+        ):
+            if m.chance(0.6):
+                given[option] = theirs[other] = values[m.integer(0, len(values) - 1)]
+        x, channels = image(m, b, c, *sides)
+        if channels == "first":
+            given["channels"] = channels
+        # In the cells between pixels, not on their lines, where the slope of the grid changes; three images wide.
+        h, w = m.integer(1, 3), m.integer(1, 3)
+        axes = []
+        for n in sides[::-1]:
+            at = m.random.integers(-n - 1, 2 * n + 1, size=[b, h, w]) + 0.1 + m.random.integers(0, 9, size=[b, h, w]) * 0.1
+            # Halfway two pixels are equally near.
+            at += 0.03
+            axes.append((2 * at / max(n - 1, 1) if theirs["align_corners"] else (2 * at + 1) / n) - 1)
+        grid = m.x(np.round(np.stack(axes, -1), 4))
+        back = (lambda y: y) if channels == "first" else last
+        m.add([x, grid, *([given] if given else [])], lambda x, g: back(grid_sample(first(x, channels), g, **theirs)))
+    # Beyond all, and of one pixel.
+    for padding in ("zeros", "border", "reflection"):
+        far = m.x([[[[2.5, 0.3], [-7.25, 1.125], [0.125, -40.1], [5.0 if padding == "reflection" else 1e9, 0.1]]]])
+        x = m.x(m.numbers([1, 4, 3, 2]))
+        m.add(
+            [x, far, {"padding": padding}],
+            lambda x, g: last(grid_sample(first(x, "last"), g, "bilinear", padding, False)),
+        )
+    m.fails([m.x(np.zeros([1, 2, 2, 1])), m.x(np.zeros([1, 2, 2]))], "gridSample: the grid must be [B, h, w, 2]")
+
+
 def windows(m):
     """Sizes of an image and of its windows, options, and how many windows there are."""
     while True:
@@ -444,3 +519,4 @@ def make(m):
     convolutions(m)
     pooling(m)
     unfolding(m)
+    sampling(m)

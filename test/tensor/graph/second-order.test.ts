@@ -153,6 +153,15 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   logsumexp: one((x) => kernels.logsumexp(x, { axes: 1 })),
   bincount: { of: [[4]], op: (weights) => kernels.bincount(u32([1, 0, 1, 2]), 3, { weights }) },
   median: one((x) => kernels.median(x, { axes: 1 }), apart()),
+  gridSample: [{}, { padding: 'reflection', alignCorners: true } as const].map((options) => ({
+    of: [
+      [1, 3, 4, 2],
+      [1, 2, 2, 2],
+    ],
+    op: (x: Tensor, grid: Tensor) => kernels.gridSample(x, grid, options),
+    // Inside of cells.
+    values: (random: () => number) => 0.15 + 0.1 * random(),
+  })),
   cdist: [2, 1, 3, 1.5, Number.POSITIVE_INFINITY].map((order) => ({
     of: [
       [2, 3],
