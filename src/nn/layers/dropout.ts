@@ -1,6 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
-import { dropout } from '../../kernels/elementwise/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { dropout, mul, where } from '../../kernels/elementwise/index.ts';
+import { fill, type Tensor } from '../../tensor/graph/index.ts';
+import { isFloat, ShapeError } from '../../tensor/values/index.ts';
 
 /**
  * In training, zeros in random places, with probability `rate`, and all else divided by `1 − rate`; else nothing.
@@ -20,12 +21,7 @@ export class Dropout {
   readonly stream: number;
 
   constructor(rate: number, stream: number) {
-    if (!(rate >= 0 && rate <= 1)) throw new ArgumentError(`Dropout: rate must be from 0 to 1; it is ${rate}`);
-    if (!(Number.isInteger(stream) && stream >= 0 && stream < 2 ** 32)) {
-      throw new ArgumentError(
-        `Dropout: stream must be a whole number below 2³², another for each layer; it is ${stream}`,
-      );
-    }
+    checkRate('Dropout', rate, stream);
     this.rate = rate;
     this.stream = stream;
   }
@@ -37,9 +33,55 @@ export class Dropout {
 
   /** With the seed of this step, u32 `[2]`. */
   forwardInTraining(x: Tensor, key: Tensor): Tensor {
-    if (key === undefined) {
-      throw new ArgumentError('Dropout: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]');
-    }
+    checkSeed('Dropout', key);
     return this.rate === 0 ? x : dropout(x, key, this.rate, this.stream);
   }
+}
+
+/**
+ * {@link Dropout} of whole channels (Tompson et al., 2015), channels last: in training, `x [B, ..., C]` is zeros in random channels of random
+ * images, with probability `rate`, and all else is divided by `1 − rate`. PyTorch's `Dropout1d` to `Dropout3d`. What is dropped may hold anything.
+ *
+ * ```ts
+ * const drop = new Dropout2d(0.2, 4); // drop.forwardInTraining(x, key), of [B, H, W, C]
+ * ```
+ */
+export class Dropout2d {
+  readonly rate: number;
+  readonly stream: number;
+
+  constructor(rate: number, stream: number) {
+    checkRate('Dropout2d', rate, stream);
+    this.rate = rate;
+    this.stream = stream;
+  }
+
+  /** In evaluation: `x` itself. */
+  forward(x: Tensor): Tensor {
+    return x;
+  }
+
+  /** With the seed of this step, u32 `[2]`. @throws ShapeError unless x is floats `[B, ..., C]`. */
+  forwardInTraining(x: Tensor, key: Tensor): Tensor {
+    checkSeed('Dropout2d', key);
+    const { shape, dtype } = x;
+    if (shape.length < 2 || !isFloat(dtype)) {
+      throw new ShapeError('Dropout2d', `x must be floats, [B, ..., C] (x is ${dtype})`, { x: shape });
+    }
+    if (this.rate === 0) return x;
+    const channels = shape.map((length, axis) => (axis === 0 || axis === shape.length - 1 ? length : 1));
+    const kept = dropout(fill(x.device, channels, 1, dtype), key, this.rate, this.stream);
+    return where(kept, mul(x, kept), 0);
+  }
+}
+
+function checkRate(layer: string, rate: number, stream: number): void {
+  if (!(rate >= 0 && rate <= 1)) throw new ArgumentError(`${layer}: rate must be from 0 to 1; it is ${rate}`);
+  if (Number.isInteger(stream) && stream >= 0 && stream < 2 ** 32) return;
+  throw new ArgumentError(`${layer}: stream must be a whole number below 2³², another for each layer; it is ${stream}`);
+}
+
+function checkSeed(layer: string, key: unknown): void {
+  if (key !== undefined) return;
+  throw new ArgumentError(`${layer}: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]`);
 }

@@ -10,7 +10,7 @@ export {
   type ConvTranspose2dInputs,
   type ConvTranspose2dSettings,
 } from './conv2d.ts';
-export { Dropout } from './dropout.ts';
+export { Dropout, Dropout2d } from './dropout.ts';
 export { Embedding, type EmbeddingOptions } from './embedding.ts';
 export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';
 export { type CacheSize, KeyValueCache } from './key-value-cache.ts';
@@ -33,7 +33,7 @@ export {
   type MultiHeadAttentionInputs,
   type MultiHeadAttentionOptions,
 } from './multi-head-attention.ts';
-export { GroupNorm, RMSNorm } from './norms.ts';
+export { GroupNorm, InstanceNorm, type InstanceNormOptions, RMSNorm } from './norms.ts';
 export { type LoadReport, loadMatching, type SaveOptions, saveParameters } from './parameter-files.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';

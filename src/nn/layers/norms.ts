@@ -2,8 +2,8 @@ import { ArgumentError } from '../../gpu/index.ts';
 import { mean } from '../../kernels/axis/index.ts';
 import { add, addScalar, cast, div, floatType, mul, sqrt, square } from '../../kernels/elementwise/index.ts';
 import { groupNorm } from '../../kernels/row-ops/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
-import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { describe, ShapeError, size } from '../../tensor/values/index.ts';
 import { ones, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -68,6 +68,56 @@ export class GroupNorm {
     if (x.size === 0) return x;
     const { xs, type } = meeting(x, this.weight, this.bias);
     return cast(groupNorm(...xs, this.groups, this.eps), type);
+  }
+}
+
+export interface InstanceNormOptions {
+  /** Whether there is a weight and a bias. Default: false, as in PyTorch. */
+  readonly affine?: boolean;
+  /** Added to the variance. Default: 1e-5. */
+  readonly eps?: number;
+}
+
+/**
+ * Normalisation of each channel of each image (Ulyanov et al., 2016), channels last: `x [B, ..., channels]` has mean 0 and (biased) variance 1
+ * in every channel of an image, then, with `affine`, `· weight + bias`. PyTorch's `InstanceNorm1d` to `InstanceNorm3d`, without running
+ * statistics. Computed in f32.
+ *
+ * ```ts
+ * const norm = new InstanceNorm(weights.in('norm'), 64, { affine: true }); // [B, H, W, 64]
+ * ```
+ */
+export class InstanceNorm {
+  /** None without `affine`. */
+  readonly weight?: Tensor;
+  readonly bias?: Tensor;
+  readonly channels: number;
+  readonly eps: number;
+
+  constructor(weights: Weights, channels: number, options: InstanceNormOptions = {}) {
+    checkLayer('InstanceNorm', weights, { channels }, arguments[3]);
+    checkOptions('InstanceNorm', options, ['affine', 'eps']);
+    const { affine = false, eps = 1e-5 } = options;
+    checkEps('InstanceNorm', eps);
+    if (affine) {
+      this.weight = weights.parameter('weight', [channels], ones);
+      this.bias = weights.parameter('bias', [channels], zeros);
+    }
+    this.channels = channels;
+    this.eps = eps;
+  }
+
+  /** @throws ShapeError unless x is `[B, ..., channels]` and a channel of an image has two values or more. */
+  forward(x: Tensor): Tensor {
+    const places = size(x.shape.slice(1, -1));
+    if (x.shape.length < 3 || x.shape.at(-1) !== this.channels || places === 1) {
+      const rule = `x must be [B, ..., ${this.channels}], with two places or more between`;
+      throw new ShapeError('InstanceNorm', rule, { x: x.shape });
+    }
+    if (x.size === 0) return x;
+    const same = (value: number) => fill(x.device, [this.channels], value, floatType(x));
+    const { xs, type } = meeting(x, this.weight ?? same(1), this.bias ?? same(0));
+    return cast(groupNorm(...xs, this.channels, this.eps), type);
   }
 }
 

@@ -79,6 +79,13 @@ def layers(m):
         if groups == channels or sides or channels // groups > 1:
             f = lambda w, x: last(F.group_norm(first(x, "last"), groups, w["weight"], w["bias"]))
             layer(m, [groups, channels], norms, [x], f)
+    m.op("InstanceNorm", value=2e-5, gradient=1e-4)
+    for affine, eps, sides in ((False, None, [5]), (True, None, [3, 2]), (True, 1e-3, [2, 1, 3]), (False, 0.1, [2, 2])):
+        x = m.x(m.distinct([2, *sides, 3]))
+        norms = {"weight": m.numbers([3]), "bias": m.numbers([3])} if affine else {}
+        f = lambda w, x: last(F.instance_norm(first(x, "last"), None, None, w.get("weight"), w.get("bias"), eps=eps or 1e-5))
+        given = {**({"affine": True} if affine else {}), **({"eps": eps} if eps else {})}
+        layer(m, [3, *([given] if given else [])], norms, [x], f)
     m.op("BatchNorm", value=2e-5, gradient=1e-4)
     for training, momentum, sides in itertools.product((True, False), (None, 0.3), ([], [3, 2])):
         norms = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dropout } from '../../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { randomUniform } from '../../../src/kernels/elementwise/random.ts';
-import { Dropout } from '../../../src/nn/layers/dropout.ts';
+import { Dropout, Dropout2d } from '../../../src/nn/layers/dropout.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
@@ -96,6 +96,51 @@ describe('Dropout', () => {
     );
     expect(() => new Dropout(0.1, undefined as never)).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: Dropout: stream must be a whole number below 2³², another for each layer; it is undefined]`,
+    );
+  });
+});
+
+describe('Dropout2d', () => {
+  it('drops whole channels of images, and divides the others, as its gradient does', async () => {
+    const [B, places, C] = [40, 6, 50];
+    const x = tensor(device.current, new Float32Array(B * places * C).fill(3), [B, 2, 3, C]);
+    const y = new Dropout2d(0.25, 4).forwardInTraining(x, key(1, 2));
+    const values = await read(y);
+    const dropped = Array.from({ length: B * C }, (_, i) => {
+      const all = Array.from({ length: places }, (_, p) => values[(Math.floor(i / C) * places + p) * C + (i % C)]!);
+      expect(new Set(all).size).toBe(1);
+      expect([0, 4]).toContain(all[0]);
+      return all[0] === 0;
+    }).filter(Boolean).length;
+    // Five deviations.
+    expect(Math.abs(dropped / (B * C) - 0.25)).toBeLessThan(5 * Math.sqrt((0.25 * 0.75) / (B * C)));
+    const [dx] = gradients(y, [x], x);
+    expect(await read(dx!)).toEqual(values);
+  });
+
+  it('does nothing in evaluation or at a rate of 0, and leaves nothing of what it drops', async () => {
+    const x = floats(2, 3, 4);
+    expect(new Dropout2d(0.5, 1).forward(x)).toBe(x);
+    expect(new Dropout2d(0, 1).forwardInTraining(x, key(1, 2))).toBe(x);
+    const none = tensor(device.current, [Number.NaN, Number.POSITIVE_INFINITY, 1, 2], [1, 2, 2]);
+    expect([...(await read(new Dropout2d(1, 1).forwardInTraining(none, key(1, 2))))]).toEqual([0, 0, 0, 0]);
+    const half = new Dropout2d(0.5, 3);
+    const of = async (counter: number) => [...(await read(half.forwardInTraining(floats(9, 2, 9), key(1, counter))))];
+    expect(await of(1)).toEqual(await of(1));
+    expect(await of(1)).not.toEqual(await of(2));
+  });
+
+  it('refuses what is no rate, no stream, no key, no image', () => {
+    const [layer, x] = [new Dropout2d(0.5, 1), floats(2, 3)];
+    expect(() => new Dropout2d(2, 0)).toThrow('Dropout2d: rate must be from 0 to 1; it is 2');
+    expect(() => new Dropout2d(0.1, -1)).toThrow(
+      'Dropout2d: stream must be a whole number below 2³², another for each layer; it is -1',
+    );
+    expect(() => layer.forwardInTraining(x, undefined as never)).toThrow(
+      'Dropout2d: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]',
+    );
+    expect(() => layer.forwardInTraining(floats(3), key(1, 2))).toThrow(
+      'Dropout2d: x must be floats, [B, ..., C] (x is f32); got x [3]',
     );
   });
 });

@@ -3,10 +3,10 @@ import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { BatchNorm, trainable } from '../../../src/nn/layers/batch-norm.ts';
-import { Dropout } from '../../../src/nn/layers/dropout.ts';
+import { Dropout, Dropout2d } from '../../../src/nn/layers/dropout.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
 import { MultiHeadAttention } from '../../../src/nn/layers/multi-head-attention.ts';
-import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { GroupNorm, InstanceNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
 import { Sequential } from '../../../src/nn/layers/sequential.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { Lion } from '../../../src/nn/optimizer/lion.ts';
@@ -25,10 +25,12 @@ it('layers train in half precision where the device has it', async () => {
     new Linear(w.in(0), 6, 8),
     new RMSNorm(w.in(1), 8),
     new GroupNorm(w.in(2), 2, 8),
-    new BatchNorm(w.in(3), 8),
+    new InstanceNorm(w.in(3), 8),
+    new Dropout2d(0.1, 1),
+    new BatchNorm(w.in(5), 8),
     attend,
     new Dropout(0.1, 0),
-    new Linear(w.in(6), 8, 1),
+    new Linear(w.in(8), 8, 1),
   );
   const optimizer = new Lion(device.current, trainable(model));
   if (!device.current.features.has('shader-f16')) {

@@ -6,7 +6,7 @@ import { addScalar, sqrt, square } from '../../../src/kernels/elementwise/unary.
 import { reshape } from '../../../src/kernels/layout/layout.ts';
 import { BatchNorm, trainable } from '../../../src/nn/layers/batch-norm.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
-import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { GroupNorm, InstanceNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
@@ -97,6 +97,48 @@ const checkGroupNorm = () => {
   );
 };
 checkGroupNorm();
+
+/** Each channel of each image, by the mean and the variance of its places. */
+function instances(x: Ref, weight?: Ref, bias?: Ref): Ref {
+  const [B, C] = [x.shape[0] as number, x.shape.at(-1) as number];
+  const places = x.data.length / B / C;
+  const y = new Float64Array(x.data.length);
+  for (let b = 0; b < B; b++) {
+    for (let c = 0; c < C; c++) {
+      const at = Array.from({ length: places }, (_, p) => (b * places + p) * C + c);
+      const mean = at.reduce((sum, i) => sum + x.data[i]!, 0) / places;
+      const variance = at.reduce((sum, i) => sum + (x.data[i]! - mean) ** 2, 0) / places;
+      for (const i of at) {
+        y[i] = ((x.data[i]! - mean) / Math.sqrt(variance + 1e-5)) * (weight?.data[c] ?? 1) + (bias?.data[c] ?? 0);
+      }
+    }
+  }
+  return ref(x.shape, y);
+}
+const checkInstanceNorm = () => {
+  const tolerance = { forward: 2e-6, gradient: 5e-5 };
+  checkOp('InstanceNorm', (x) => new InstanceNorm(weights(), x.shape.at(-1) as number).forward(x), {
+    reference: ([x]) => instances(x as Ref),
+    cases: [[[1, 3, 1]], [[2, 3, 5, 6]], [[1, 71, 7]], [[2, 2, 3, 2, 3]], [[0, 4, 6]]],
+    tolerance,
+  });
+  checkOp(
+    'InstanceNorm with weight and bias',
+    (x, weight, bias) => {
+      const norm = new InstanceNorm(weights(), weight!.size, { affine: true });
+      return Object.assign(norm, { weight, bias }).forward(x as Tensor);
+    },
+    {
+      reference: ([x, weight, bias]) => instances(x as Ref, weight, bias),
+      cases: [
+        [[2, 7, 5], [5], [5]],
+        [[1, 300, 8], [8], [8]],
+      ],
+      tolerance,
+    },
+  );
+};
+checkInstanceNorm();
 
 describe('GroupNorm', () => {
   const inputs = { x: [2, 3, 5, 6], v: [2, 3, 5, 6] };
@@ -306,6 +348,16 @@ it('norms refuse what they cannot normalise', () => {
   expect(() => new RMSNorm(weights(), 5).forward(x)).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: RMSNorm: the last axis must hold 5 channels; got x [1, 6]]`,
   );
+  expect(() => new InstanceNorm(weights(), 6).forward(x)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: InstanceNorm: x must be [B, ..., 6], with two places or more between; got x [1, 6]]`,
+  );
+  const one = tensor(device.current, new Float32Array(6), [1, 1, 6]);
+  expect(() => new InstanceNorm(weights(), 6).forward(one)).toThrow(/two places or more between; got x \[1, 1, 6\]$/);
+  expect(() => new InstanceNorm(weights(), 3).forward(one)).toThrow(/^InstanceNorm: x must be \[B, ..., 3\]/);
+  expect(() => new InstanceNorm(weights(), 3, 1e-5 as never)).toThrow('InstanceNorm: options come by name');
+  expect(() => new InstanceNorm(weights(), 3, { eps: -1 })).toThrow('InstanceNorm: eps must be a number, 0 or more');
+  expect([...parameters(new InstanceNorm(weights(), 3)).keys()]).toEqual([]);
+  expect([...parameters(new InstanceNorm(weights(), 3, { affine: true })).keys()]).toEqual(['weight', 'bias']);
   expect(() => new GroupNorm(weights(), 2, 8).forward(x)).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: GroupNorm: the last axis must hold 8 channels; got x [1, 6]]`,
   );
@@ -320,5 +372,6 @@ describe('as on a GPU', () => {
   beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   checkGroupNorm();
+  checkInstanceNorm();
   checkBatchNorm([[203, 17]], [[2, 301]]);
 });
