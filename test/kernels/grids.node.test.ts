@@ -417,6 +417,12 @@ const table: Readonly<Record<string, () => void>> = {
   avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   adaptiveMaxPool2d: () => shapes((x) => ops.adaptiveMaxPool2d(x!, 4, 3), [2, 9, 8, 4]),
   maxPool1d: () => shapes((x) => ops.maxPool1d(x!, 3), [2, 9, 3]),
+  conv3d: () => {
+    shapes((x, w, bias) => ops.conv3d(x!, w!, { bias, padding: 1 }), [2, 4, 5, 6, 3], [4, 3, 2, 3, 3], [4]);
+    shapes((x, w) => ops.conv3d(x!, w!, { groups: 2 }), [2, 3, 5, 6, 4], [4, 2, 2, 2, 2]);
+  },
+  maxPool3d: () => shapes((x) => ops.maxPool3d(x!, 2), [2, 4, 6, 8, 3]),
+  avgPool3d: () => shapes((x) => ops.avgPool3d(x!, 2), [2, 4, 6, 8, 4]),
   gridSample: () => {
     for (const width of [3, 8]) {
       const grid = () => ops.scale(floats(2, 9, 8, 2), 0.7);

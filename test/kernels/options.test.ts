@@ -44,6 +44,21 @@ const cases: Readonly<Record<string, Case>> = {
     good: { stride: 1, padding: 1, dilation: 1, groups: 1 },
     words: { channels: ['first', 'last'], activation },
   },
+  conv3d: {
+    call: (o) => kernels.conv3d(of(1, 2, 3, 3, 2), of(2, 2, 1, 1, 1), o),
+    good: { stride: 1, padding: 1, dilation: 1, groups: 1 },
+    words: { channels: ['first', 'last'], activation },
+  },
+  maxPool3d: {
+    call: (o) => kernels.maxPool3d(of(1, 3, 3, 3, 3), 2, o),
+    good: { stride: 1, padding: 1, ceilMode: true },
+    words: { channels: ['first', 'last'] },
+  },
+  avgPool3d: {
+    call: (o) => kernels.avgPool3d(of(1, 3, 3, 3, 3), 2, o),
+    good: { stride: 1, countPadding: false },
+    words: { channels: ['first', 'last'] },
+  },
   gridSample: {
     call: (o) => kernels.gridSample(of(1, 3, 3, 3), of(1, 2, 2, 2), o),
     good: { alignCorners: true },

@@ -151,6 +151,8 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
   ],
   conv1d: [[[1, 7, 3], (x) => ops.conv1d(x, constant(x, [4, 3, 3], 1), { stride: 2, padding: 1 })]],
   convTranspose2d: [[[1, 3, 2, 3], (x) => ops.convTranspose2d(x, constant(x, [3, 2, 3, 3], 1), { stride: 2 })]],
+  conv3d: [[[1, 3, 4, 3, 2], (x) => ops.conv3d(x, constant(x, [4, 2, 2, 2, 3], 1), { padding: 1 })]],
+  avgPool3d: [[[1, 4, 3, 5, 3], (x) => ops.avgPool3d(x, 3, { stride: 2, padding: 1 })]],
   avgPool2d: [[[1, 5, 6, 3], (x) => ops.avgPool2d(x, 3, { stride: 2, padding: 1 })]],
   adaptiveAvgPool2d: [[[1, 5, 6, 4], (x) => ops.adaptiveAvgPool2d(x, 3, 2)]],
   patchEmbed: [[[1, 2, 5, 4], (x) => ops.patchEmbed(x, constant(x, [6, 2, 2, 2], 3))]],
@@ -258,6 +260,8 @@ function maximaTrials(kind: Kind, what: string, shape: Shape, stride: number, op
 export const maximaTable: Readonly<Record<string, (kind: Kind) => Trial[]>> = {
   maxPool2d: (kind) =>
     maximaTrials(kind, 'maxPool2d', [1, 1, 61, 1], 1, (x) => ops.maxPool2d(x, [1, 3], { stride: 1 })),
+  maxPool3d: (kind) =>
+    maximaTrials(kind, 'maxPool3d', [1, 1, 1, 61, 1], 1, (x) => ops.maxPool3d(x, [1, 1, 3], { stride: 1 })),
   maxPool1d: (kind) => maximaTrials(kind, 'maxPool1d', [1, 61, 1], 1, (x) => ops.maxPool1d(x, 3, { stride: 1 })),
   adaptiveMaxPool2d: (kind) =>
     maximaTrials(kind, 'adaptiveMaxPool2d', [1, 1, 60, 1], 3, (x) => ops.adaptiveMaxPool2d(x, 1, 20)),

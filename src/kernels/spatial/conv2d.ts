@@ -109,7 +109,8 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
   return reshape(y, channels === 'first' ? [batch, out, y.shape[3] as number] : [batch, y.shape[2] as number, out]);
 }
 
-function convolution(
+/** @internal Of images whose weight is `[D, C, kh, kw]`; `shapes` and `layouts`, by channels, are what errors show. */
+export function convolution(
   op: string,
   x: Tensor,
   weight: Tensor,

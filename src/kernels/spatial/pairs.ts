@@ -30,6 +30,28 @@ function isWhole(value: unknown, least: number): boolean {
   return Number.isInteger(value) && (value as number) >= least;
 }
 
+/** One number for the three axes of a volume, or `[through, down, across]`. */
+export type Triple = number | readonly [through: number, down: number, across: number];
+
+/** The three numbers. @throws ShapeError unless they are whole, and `least` or more. */
+export function tripleOf(
+  op: string,
+  name: string,
+  value: unknown,
+  least: 0 | 1,
+  shapes: Shapes,
+): [number, number, number] {
+  if (!Array.isArray(value)) {
+    checkWhole(op, name, value, least, shapes);
+    return [value as number, value as number, value as number];
+  }
+  if (value.length !== 3 || !value.every((one) => isWhole(one, least))) {
+    const rule = `the ${name} must be a ${ranges[least]}, or three of them, [through, down, across]`;
+    throw new ShapeError(op, `${rule} ([${value.map(shown).join(', ')}])`, shapes);
+  }
+  return value as [number, number, number];
+}
+
 /** In words: one number where both are equal. */
 export function inWords([down, across]: readonly [number, number]): string {
   return down === across ? `${down}` : `${down} and ${across}`;

@@ -459,6 +459,53 @@ def grid_sample(x, g, mode, padding_mode, align_corners):
     return y
 
 
+def volumes(m):
+    m.op("conv3d", value=1e-5, gradient=2e-5)
+    for _ in range(m.count // 2):
+        b, groups = m.integer(1, 2), m.one_of(1, 1, 1, 3)
+        per, out = m.one_of(1, 3), groups * m.one_of(1, 3)
+        sides, window = [m.integer(2, 4) for _ in range(3)], [m.one_of(1, 2, 3) for _ in range(3)]
+        given = {}
+        for option, least, most in (("stride", 1, 2), ("padding", 0, 2), ("dilation", 1, 2)):
+            if m.chance(0.35):
+                given[option] = m.one_of(most, [m.integer(least, most) for _ in range(3)])
+        more = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        three = lambda option, value: [given.get(option, value)] * 3 if not isinstance(given.get(option), list) else given[option]
+        p, d = three("padding", 0), three("dilation", 1)
+        if any(sides[i] + 2 * p[i] < (window[i] - 1) * d[i] + 1 for i in range(3)):
+            continue
+        if groups > 1:
+            given["groups"] = more["groups"] = groups
+        x, channels = image(m, b, groups * per, *sides)
+        if channels == "first":
+            given["channels"] = channels
+        if m.chance(0.5):
+            given["bias"] = m.x(m.numbers([out]))
+        w = m.x(m.numbers([out, per, *window], grain=8))
+        args = [x, w, *([given] if given else [])]
+        m.add(args, lambda x, w, bias=None: back(F.conv3d(first(x, channels), w, bias, **more), channels))
+    for name, f in (("maxPool3d", F.max_pool3d), ("avgPool3d", F.avg_pool3d)):
+        m.op(name)
+        for _ in range(m.count // 2):
+            window, given, more = m.one_of(1, 2, 3, [m.integer(1, 3) for _ in range(3)]), {}, {}
+            if m.chance(0.5):
+                given["stride"] = more["stride"] = m.one_of(1, 2, [m.integer(1, 3) for _ in range(3)])
+            most = min(window if isinstance(window, list) else [window]) // 2
+            if most and m.chance(0.5):
+                given["padding"] = more["padding"] = most
+                if name == "avgPool3d" and m.chance(0.5):
+                    given["countPadding"] = more["count_include_pad"] = m.chance(0.5)
+            if m.chance(0.3):
+                given["ceilMode"] = more["ceil_mode"] = True
+            x, channels = image(m, m.integer(1, 2), m.one_of(1, 2, 4), *(m.integer(3, 4) for _ in range(3)))
+            if name == "maxPool3d":
+                x.data = np.float32(m.distinct(x.shape))
+            if channels == "first":
+                given["channels"] = channels
+            theirs = lambda x: back(f(first(x, channels), window, **more), channels)
+            m.add([x, window, *([given] if given else [])], theirs)
+
+
 def sampling(m):
     m.op("gridSample", value=2e-5, gradient=1e-4)
     for i in range(m.count):
@@ -520,3 +567,4 @@ def make(m):
     pooling(m)
     unfolding(m)
     sampling(m)
+    volumes(m)

@@ -410,6 +410,15 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
 const layouts: Readonly<Record<string, Case>> = {
   adaptiveAvgPool2d: { of: [[1, 3, 3, 1]], op: (x) => kernels.adaptiveAvgPool2d(x, 2, 2) },
   unfold: { of: [[1, 3, 3, 1]], op: (x) => kernels.unfold(x, 2, { padding: 1, channels: 'first' }) },
+  conv3d: {
+    of: [
+      [1, 2, 2, 3, 2],
+      [2, 2, 2, 1, 2],
+    ],
+    op: (x, w) => kernels.conv3d(x, w),
+  },
+  maxPool3d: { of: [[1, 2, 2, 4, 1]], op: (x) => kernels.maxPool3d(x, 2) },
+  avgPool3d: { of: [[1, 2, 2, 4, 1]], op: (x) => kernels.avgPool3d(x, 2) },
   fold: { of: [[1, 4, 4]], op: (x) => kernels.fold(x, 3, 2) },
   avgPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.avgPool2d(x, 2) },
   conv1d: { of: [[1, 4, 2], [2, 2, 3], [2]], op: (x, w, bias) => kernels.conv1d(x, w, { bias }) },
