@@ -200,8 +200,6 @@ export function kernelOf(
   epilogue: EpilogueSpec,
 ): MatmulKernel {
   const { a, b } = product;
-  const elementOf = ({ four }: Operand) => (four ? 'vec4<T>' : 'T');
-  const elements = { a: elementOf(a), b: elementOf(b) } as const;
   if (variant.kind === 'tile') {
     const { threadTile } = variant;
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
@@ -211,10 +209,15 @@ export function kernelOf(
     return memoized(['tile', spec], () =>
       matmulKernel(
         {
-          ...elements,
+          ...{ a: 'vec4<T>', b: 'vec4<T>' },
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
-          wgsl: async () => (await tiles()).tileWgsl(spec, wgslTools),
+          wgsl: async () =>
+            (await tiles()).tileWgsl(
+              spec,
+              wgslTools,
+              a.four && b.four && epilogue.four ? undefined : await loaded(import('./ragged-tiles.ts')),
+            ),
           rule,
         },
         epilogue,
@@ -242,7 +245,7 @@ export function kernelOf(
   return memoized(spec, () =>
     matmulKernel(
       {
-        ...elements,
+        ...{ a: a.four ? 'vec4<T>' : 'T', b: b.four ? 'vec4<T>' : 'T' },
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,
@@ -256,7 +259,11 @@ export function kernelOf(
 /** The kernel that adds up the parts of a product. */
 export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
   return memoized(['parts', epilogue], () =>
-    splitSumKernel(epilogue, async () => (await tiles()).splitSumWgsl(epilogue, wgslTools), rule),
+    splitSumKernel(
+      epilogue,
+      async () => (await loaded(import('./split-sum-kernel.ts'))).splitSumWgsl(epilogue, wgslTools),
+      rule,
+    ),
   );
 }
 

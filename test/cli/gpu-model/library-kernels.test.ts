@@ -102,6 +102,12 @@ describe('matmul and attention for GPUs have no bank conflicts, load vec4s and w
       return [...gradients(linear(x, weight, { bias }), [x, weight, bias], made(512, 32))];
     },
     'large tiles': (made) => [matmul(made(512, 64), made(64, 512))],
+    'rows that begin anywhere': (made) => [
+      linear(made(70, 131), made(67, 131)),
+      matmul(made(70, 131), made(131, 67)),
+      matmul(made(131, 70), made(131, 67), { transposeA: true }),
+    ],
+    'rows that begin anywhere, in large tiles': (made) => [linear(made(509, 131), made(511, 131))],
     'attention of many heads': (made) => [qkvAttention(made(32, 64, 3 * 512), 8)],
     'attention of few heads': (made) => [qkvAttention(made(1, 64, 3 * 128), 2)],
   };
