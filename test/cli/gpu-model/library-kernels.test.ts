@@ -5,6 +5,8 @@ import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { permute } from '../../../src/kernels/layout/layout.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { adamW, HYPERPARAMETER_COUNT } from '../../../src/kernels/optimizer/adamw.ts';
+import { blockWord, clipGradients } from '../../../src/kernels/optimizer/clip.ts';
 import { groupNorm } from '../../../src/kernels/row-ops/group-norm.ts';
 import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
@@ -41,7 +43,11 @@ function wrongOf({ kernel, workgroups, workgroupBytes, workgroupSize, scratch, g
 }
 
 describe('all others read whole sectors, meet in banks in twos at most, and stay within the limits of every device', () => {
-  type Made = (...shape: number[]) => Tensor;
+  interface Made {
+    (...shape: number[]): Tensor;
+    /** A vector of these. */
+    of(values: Float32Array | Uint32Array): Tensor;
+  }
   const bodies: Record<string, readonly [least: number, body: (made: Made) => Tensor[]]> = {
     'rows, and the gradients of their weights': [
       0.8,
@@ -60,6 +66,19 @@ describe('all others read whole sectors, meet in banks in twos at most, and stay
     'sums, and a transpose': [0.8, (made) => [sum(made(128, 128), { axes: [0] }), permute(made(64, 96), [1, 0])]],
     // Rows that begin anywhere touch a sector more.
     'lengths that are no multiple of 4': [0.75, (made) => [softmax(made(64, 197)), permute(made(127, 127), [1, 0])]],
+    // Of a step that is taken: where its factor is below 0 an optimizer reads nothing more.
+    'an optimizer': [
+      0.8,
+      (made) => {
+        // Enough that every workgroup has a part of the norm.
+        const [parameters, gradients, m, v] = [made(2 ** 18), made(2 ** 18), made(2 ** 18), made(2 ** 18)];
+        const blocks = made.of(new Uint32Array(2 ** 12).fill(blockWord(64, true)));
+        const [hyper, factor] = [made(HYPERPARAMETER_COUNT), made.of(Float32Array.of(1))];
+        const constants = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 };
+        adamW({ parameters, gradients, m, v, blocks }, hyper, factor, constants);
+        return [clipGradients([{ gradients, blocks }], hyper, 1).norm];
+      },
+    ],
     // Products of convolutions are those of matmul, below.
     'windows, and pooling': [
       0.8,
@@ -74,11 +93,14 @@ describe('all others read whole sectors, meet in banks in twos at most, and stay
   for (const [name, [least, body]] of Object.entries(bodies)) {
     test(name, async () => {
       const own: Tensor[] = [];
-      const made = (...shape: number[]) => {
-        const t = variable(device.current, shape);
+      const variableOf = (shape: number[], values?: Float32Array | Uint32Array) => {
+        const t = variable(device.current, shape, values);
         own.push(t);
         return t;
       };
+      const made = Object.assign((...shape: number[]) => variableOf(shape), {
+        of: (values: Float32Array | Uint32Array) => variableOf([values.length], values),
+      });
       try {
         const launches = await gpuModel(device.current, () => body(made), { gpus: ['h100'], groups: 1 });
         expect(launches.length).toBeGreaterThan(1);
