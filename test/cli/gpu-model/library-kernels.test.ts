@@ -10,8 +10,10 @@ import { blockWord, clipGradients } from '../../../src/kernels/optimizer/clip.ts
 import { groupNorm } from '../../../src/kernels/row-ops/group-norm.ts';
 import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
+import { gridSample } from '../../../src/kernels/spatial/grid-sample.ts';
 import { maxPool2d } from '../../../src/kernels/spatial/pool.ts';
 import { unfoldWindows } from '../../../src/kernels/spatial/windows.ts';
+import { cdist } from '../../../src/kernels/statistics/cdist.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { useDevice } from '../../support/device.ts';
@@ -87,6 +89,15 @@ describe('all others read whole sectors, meet in banks in twos at most, and stay
         const same = { stride: [1, 1], padding: [1, 1], dilation: [1, 1] } as const;
         const [rows, pooled] = [unfoldWindows(x, { high: 8, wide: 8, rows: 3, cols: 3, ...same }), maxPool2d(x, 2)];
         return [...gradients(rows, [x], made(...rows.shape)), ...gradients(pooled, [x], made(...pooled.shape))];
+      },
+    ],
+    // Neighbours have rows of their own, of which each load takes a vec4: half of a sector, the next load the other half.
+    'distances, and samples of images': [
+      0.45,
+      (made) => {
+        const [a, b, x, grid] = [made(64, 64), made(64, 64), made(1, 16, 16, 32), made(1, 16, 16, 2)];
+        const [y, samples] = [cdist(a, b), gridSample(x, grid)];
+        return [samples, ...gradients(y, [a, b], made(64, 64)), ...gradients(samples, [grid], made(1, 16, 16, 32))];
       },
     ],
   };
