@@ -1,27 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice, ZeroSegError } from '../../src/gpu/index.ts';
-import { tensor } from '../../src/tensor/graph/host-tensors.ts';
-import { variable } from '../../src/tensor/graph/index.ts';
+import { openDevice } from '../../src/gpu/index.ts';
+import { tensor, variable } from '../../src/tensor/graph/index.ts';
 import type { DType, Shape } from '../../src/tensor/values/index.ts';
 import * as ops from '../support/all-ops.ts';
 import { useDevice } from '../support/device.ts';
-
-// What a program in plain JavaScript, or one that was ported from Python, gives an op by mistake: positional options, lists and numbers for
-// tensors, promises that nobody awaited, nothing. The op says so by its own name, and never takes it for something else.
+import { b, dev, f, faultsOf, i, made, Thing } from '../support/wrong-calls.ts';
 
 const device = useDevice();
-
-/** A tensor, by its shape and dtype. */
-interface Given {
-  readonly of: Shape;
-  readonly dtype: DType;
-}
-const f = (...of: Shape): Given => ({ of, dtype: 'f32' });
-const i = (...of: Shape): Given => ({ of, dtype: 'u32' });
-const b = (...of: Shape): Given => ({ of, dtype: 'bool' });
+const notTensors = [null, 'left', { nonsense: 0 }, Promise.resolve(1), () => 1, true, 5, [2]];
+const aVariable = new Thing('a variable', (device) => variable(device, [2, 3]), [...notTensors, f(2)]);
+const mlpWeights = new Thing(
+  'weights',
+  (device) => ({ weight1: made(device, f(4, 3)), weight2: made(device, f(2, 4)) }),
+  [...notTensors, f(2)],
+);
 const x = f(2, 3);
 const key = i(2);
-const dev = 'the device';
 const options = {};
 
 /** A call of every op that is right: its arguments, options as `{}`. */
@@ -86,7 +80,7 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   fillLike: [x, 1],
   where: [b(2, 3), x, x],
   straightThrough: [x, x],
-  assign: ['the variable', x],
+  assign: [aVariable, x],
   randomUniform: [key, [2], 1],
   randomNormal: [key, [2], 1],
   randomGumbel: [key, [2], 1],
@@ -142,7 +136,7 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   einsum: ['ij,jk->ik', x, f(3, 2)],
   linear: [x, f(4, 3), options],
   matmul: [x, f(3, 4), options],
-  mlp: [x, 'the weights', options],
+  mlp: [x, mlpWeights, options],
   patchEmbed: [f(1, 3, 4, 4), f(5, 3, 2, 2), f(5)],
   patchify: [f(1, 3, 4, 4), 2],
   unpatchify: [f(1, 4, 12), 2, 2, 2],
@@ -181,51 +175,14 @@ const without = (
   'resizeCells segmentMatch shuffleMask tune unshuffle'
 ).split(' ');
 
-const isGiven = (value: unknown): value is Given => typeof value === 'object' && value !== null && 'of' in value;
-const made = (value: unknown): unknown => {
-  if (value === dev) return device.current;
-  if (value === 'the variable') return variable(device.current, [2, 3]);
-  if (value === 'the weights') return { weight1: made(f(4, 3)), weight2: made(f(2, 4)) };
-  if (Array.isArray(value)) return value.map(made);
-  if (!isGiven(value)) return value;
-  const values = new Array(value.of.reduce((p, q) => p * q, 1)).fill(value.dtype === 'f32' ? 0.5 : 1);
-  return tensor(device.current, values, value.of, value.dtype);
-};
-
-/** What nothing is, but where it may be left out. */
-const never = [null, 'left', { axis: 0 }, Promise.resolve(1), () => 1];
-/** What stands in the place of an argument, by what that is; and what may do so in some ops. */
-function wrong(value: unknown): { readonly always: readonly unknown[]; readonly sometimes: readonly unknown[] } {
-  if (isGiven(value)) return { always: [...never, true, [1, 2], new Float32Array(2)], sometimes: [undefined, 0, 0.5] };
-  if (value === dev) return { always: [...never, undefined, [2], 5, f(2)], sometimes: [] };
-  if (typeof value === 'number') {
-    return { always: [...never, [0], f(2), '1'], sometimes: [undefined, true, Number.NaN, 0.5, -7] };
-  }
-  if (Array.isArray(value)) {
-    return { always: [...never, true, f(2), ['a'], [null], [undefined], [0.5]], sometimes: [undefined, [], 5] };
-  }
-  if (typeof value === 'object') {
-    const others = [null, undefined, Promise.resolve(1), { axis: 0 }];
-    return { always: ['left', () => 1, true, 5, [0], f(2)], sometimes: others };
-  }
-  return { always: [...never, true, 5, [2], f(2)], sometimes: [undefined] };
-}
-
-const shown = (value: unknown): string =>
-  isGiven(value)
-    ? `${value.dtype} [${value.of}]`
-    : value instanceof Promise
-      ? 'a promise'
-      : (JSON.stringify(value) ?? `${value}`);
-
 /** Taken on purpose. */
-const taken = new Set([
-  'quantile 1 [0]',
-  'lerp 2 f32 [2]',
-  'patchEmbed 2 null',
-  'randomBernoulli 2 f32 [2]',
-  'squeeze 1 [0]',
-]);
+const taken: Readonly<Record<string, readonly string[]>> = {
+  quantile: ['1 [0]'],
+  lerp: ['2 f32 [2]'],
+  patchEmbed: ['2 null'],
+  randomBernoulli: ['2 f32 [2]'],
+  squeeze: ['1 [0]'],
+};
 
 it('every op is here', () => {
   expect([...Object.keys(calls), ...without].sort()).toEqual(Object.keys(ops).sort());
@@ -233,37 +190,20 @@ it('every op is here', () => {
 
 describe('an op that is given something else says so by its name', () => {
   it.each(Object.entries(calls))('%s', async (name, args) => {
-    const op = (ops as unknown as Record<string, (...xs: unknown[]) => unknown>)[name];
-    const thrown = async (xs: readonly unknown[]): Promise<unknown> => {
-      try {
-        await op?.(...xs.map(made));
-      } catch (error) {
-        return error;
-      }
-      return undefined;
-    };
-    // Which writes, and so not here.
-    if (name !== 'assign') expect(await thrown(args)).toBeUndefined();
-    const faults: string[] = [];
-    const attempt = async (xs: readonly unknown[], must: boolean) => {
-      const error = await thrown(xs);
-      const isOwn = error instanceof ZeroSegError && error.message.startsWith(`${name}: `);
-      const isReadable = !/\[object |=>|Cannot read|undefined \(/.test(`${error}`);
-      if (error === undefined ? must : !isOwn || !isReadable)
-        faults.push(`(${xs.map(shown).join(', ')}) → ${error ?? 'taken'}`);
-    };
-    await attempt([], true);
-    for (const [k, value] of args.entries()) {
-      const { always, sometimes } = wrong(value);
-      for (const other of always) await attempt(args.with(k, other), !taken.has(`${name} ${k} ${shown(other)}`));
-      for (const other of sometimes) await attempt(args.with(k, other), false);
-    }
+    const op = (ops as unknown as Record<string, (...xs: never[]) => unknown>)[name] as () => unknown;
+    const faults = await faultsOf(device.current, op, args, {
+      says: new RegExp(`^${name}: `),
+      taken: taken[name],
+      // Which writes, and so not here.
+      isSafe: name !== 'assign',
+      isVariadic: name === 'einsum',
+    });
     expect(faults).toEqual([]);
   });
 });
 
 describe('in these words', () => {
-  const of = (dtype: DType, ...shape: Shape) => made({ of: shape, dtype }) as never;
+  const of = (dtype: DType, ...shape: Shape) => made(device.current, { of: shape, dtype }) as never;
   const any = ops as unknown as Record<string, (...xs: unknown[]) => unknown>;
   const m = () => of('f32', 2, 3);
   it.each<[name: string, args: () => unknown[], message: string]>([

@@ -1,7 +1,6 @@
 import { kernel, type Piece } from '../../gpu/index.ts';
-import { checkOptions, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { checkOptions, checkTensors, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkTensors } from './operands.ts';
 
 export interface SortOptions {
   /** The largest first; NaN, which counts as the largest, before all. Default: false. */

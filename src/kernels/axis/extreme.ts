@@ -1,5 +1,6 @@
 import { type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
 import {
+  checkTensors,
   differentiable,
   differentiableLinear,
   dispatch,
@@ -10,7 +11,7 @@ import {
   type Tensor,
 } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkNoMore, checkTensors } from './operands.ts';
+import { checkNoMore } from './operands.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
 import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThreads } from './row-threads.ts';
 import { wholePlaces, wholeReduced } from './whole.ts';

@@ -1,4 +1,4 @@
-export { checkOptions } from '../../tensor/graph/index.ts';
+export { checkOptions, checkTensors } from '../../tensor/graph/index.ts';
 export { argsort, groupById, type SortOptions } from './argsort.ts';
 export { argmax, argmin, max, min } from './extreme.ts';
 export {
@@ -9,7 +9,6 @@ export {
   checkNoMore,
   checkNumber,
   checkOperands,
-  checkTensors,
   commonType,
 } from './operands.ts';
 export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';

@@ -1,20 +1,10 @@
-import { Tensor } from '../../tensor/graph/index.ts';
+import { checkTensors, Tensor } from '../../tensor/graph/index.ts';
 import { type DType, describe, holds, isDType, isFloat, ShapeError, StepError } from '../../tensor/values/index.ts';
 /** Numbers that come as something else, or not at all, would become 0. */
 export function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
   if (typeof value === 'number') return;
   const remedy = value instanceof Tensor && withTensor ? `; for a tensor use ${withTensor}(a, b)` : '';
   throw new ShapeError(op, `${name} must be a number; it is ${describe(value)}${remedy}`);
-}
-
-/** What stands for a tensor and is none, with what to do instead. */
-export function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy = ''): void {
-  for (const [name, value] of Object.entries(given)) {
-    if (value instanceof Tensor) continue;
-    const what = describe(value);
-    const mend = remedy || (/^an? (list|\w+Array)/.test(what) && 'tensor(device, values) makes one');
-    throw new ShapeError(op, `${name} must be a tensor; it is ${what}${mend ? `; ${mend}` : ''}`);
-  }
 }
 
 /** Floats of one dtype, on one device: for ops that are made of others, whose errors would name those. */
@@ -76,9 +66,10 @@ export function checkHeld(op: string, operands: Readonly<Record<string, unknown>
   }
 }
 
-/** What comes behind the arguments of an op would be passed over. */
+/** What comes behind the arguments of an op would be passed over. `undefined` is nothing: an argument that is handed on without a value. */
 export function checkNoMore(op: string, more: readonly unknown[], takes: string): void {
-  if (more.length > 0) throw new ShapeError(op, `takes (${takes}) and no more; got ${describe(more[0])} behind them`);
+  const other = more.find((one) => one !== undefined);
+  if (other !== undefined) throw new ShapeError(op, `takes (${takes}) and no more; got ${describe(other)} behind them`);
 }
 
 /** A word of several: any other one would be taken for one of them. */

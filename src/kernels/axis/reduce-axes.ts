@@ -1,6 +1,12 @@
-import { checkOptions, type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
+import {
+  checkOptions,
+  checkTensors,
+  type Elements,
+  elementParams,
+  elementsOf,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
 import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkTensors } from './operands.ts';
 import type { AxisRows } from './row-threads.ts';
 
 export interface ReduceOptions {

@@ -1,7 +1,7 @@
 import { type Device, kernel } from '../../gpu/index.ts';
 import { checkShape, type DType, holds, isFloat, type Shape, ShapeError } from '../values/index.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
-import { checkDevice, dispatch, empty, emptyOn } from './record.ts';
+import { checkDevice, checkDType, dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -20,6 +20,7 @@ export function fill(device: Device, shape: Shape, value: number | boolean, as?:
   checkShape('fill', shape);
   const isTruth = typeof value === 'boolean';
   const dtype = as === undefined ? (isTruth ? 'bool' : 'f32') : as;
+  checkDType('fill', dtype);
   const number = isTruth ? Number(value) : value;
   if (isFloat(dtype)) return fillFloats(device, shape, number, dtype);
   const y = emptyOn(device, shape, dtype);

@@ -1,4 +1,5 @@
 import { describe, formatShape, isFloat, ShapeError, StepError, sameShape } from '../values/index.ts';
+import { checkFunction, oneOrMore, tensorList } from './arguments.ts';
 import {
   access,
   dependents,
@@ -72,12 +73,8 @@ export function differentiableAll(
   plain?: GradientNode['plain'],
 ): void {
   const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward, plain };
-  for (const [name, list] of Object.entries({ results: outputs, inputs })) {
-    const other = list.findIndex((t: unknown) => !(t instanceof Tensor));
-    if (other >= 0) {
-      throw new StepError(`differentiable: ${name} must be tensors; number ${other} is ${describe(list[other])}`);
-    }
-  }
+  for (const [name, list] of Object.entries({ results: outputs, inputs })) tensorList('differentiable', name, list);
+  checkFunction('differentiable', 'the backward', backward);
   for (const output of outputs) {
     if (inputs.includes(output)) {
       throw new StepError(
@@ -95,9 +92,9 @@ export function reverse<const T extends readonly Tensor[]>(
   dy: Tensor | readonly Tensor[] | undefined,
   sumTo: SumTo,
 ): { [K in keyof T]: Tensor } {
-  const results = listed('y', y);
-  const targets = listed('of', of);
-  const seeds = dy === undefined ? [] : listed('dy', dy);
+  const results = oneOrMore('gradients', 'y', y);
+  const targets = oneOrMore('gradients', 'of', of);
+  const seeds = dy === undefined ? [] : oneOrMore('gradients', 'dy', dy);
   if (dy !== undefined && seeds.length !== results.length) {
     throw new StepError(`gradients: there must be a dy for each y; got ${seeds.length} for ${results.length}`);
   }
@@ -125,13 +122,6 @@ export function reverse<const T extends readonly Tensor[]>(
   const found = backpropagate(results, dys, targets, { node: 0, launch: 0 }, sumTo);
   const zeros = ({ device, shape, dtype }: Tensor) => fillFloats(device, shape, 0, dtype as 'f32' | 'f16');
   return targets.map((x, i) => found[i] ?? zeros(x)) as { [K in keyof T]: Tensor };
-}
-
-function listed(name: string, given: Tensor | readonly Tensor[]): readonly Tensor[] {
-  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
-  const other = list.findIndex((t) => !(t instanceof Tensor));
-  if (other < 0) return list as readonly Tensor[];
-  throw new StepError(`gradients: '${name}' must be tensors; got ${describe(list[other])}`);
 }
 
 /**

@@ -5,16 +5,17 @@ import {
   checkShape,
   counted,
   type DType,
-  describe,
   formatShape,
   fromHost,
   type HostValues,
+  isDType,
   nestedShape,
   type Shape,
   ShapeError,
   StepError,
   size,
 } from '../values/index.ts';
+import { checkTensors } from './arguments.ts';
 import { checkDevice, checkDType, currentRecording } from './record.ts';
 import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 
@@ -32,14 +33,17 @@ import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
  *
  * The values are copied: the array may be changed afterwards.
  */
-export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
+export function tensor(
+  device: Device,
+  values: HostValues,
+  shape: Shape = ownShape(values),
+  dtype: DType = defaultType(values),
+): Tensor {
   checkDevice('tensor', device);
-  const type = dtype ?? defaultType(values);
-  const full = shape === undefined ? ownShape(values) : shape;
-  const data = valuesFor('tensor', values, type, full);
-  const storage = new Storage(device, size(full) * bytesPerElement(type), 'constant');
+  const data = valuesFor('tensor', values, dtype, shape);
+  const storage = new Storage(device, size(shape) * bytesPerElement(dtype), 'constant');
   storage.data = (data as unknown) === values ? data.slice() : data;
-  return new Tensor(storage, full, type);
+  return new Tensor(storage, shape, dtype);
 }
 
 /**
@@ -53,25 +57,34 @@ export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?
  * ```
  */
 export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
-  checkDevice('variable', device);
-  const type = dtype ?? defaultType(values);
-  checkDType('variable', type);
-  checkShape('variable', shape);
-  if (typeof values === 'string' && dtype === undefined) {
-    throw new ShapeError('variable', `a dtype is the fourth argument: variable(device, shape, undefined, '${values}')`);
+  return newVariable('variable', device, shape, values, dtype);
+}
+
+/** What {@link variable} does, for `op`. */
+export function newVariable(
+  op: string,
+  device: Device,
+  shape: Shape,
+  values?: HostValues,
+  dtype: DType = defaultType(values),
+): Tensor {
+  checkDevice(op, device);
+  checkDType(op, dtype);
+  checkShape(op, shape);
+  if (isDType(values)) {
+    throw new ShapeError(op, `a dtype is the fourth argument: variable(device, shape, undefined, '${values}')`);
   }
-  const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
-  const storage = new Storage(device, size(shape) * bytesPerElement(type), 'variable');
+  const data = values === undefined ? undefined : valuesFor(op, values, dtype, shape);
+  const storage = new Storage(device, size(shape) * bytesPerElement(dtype), 'variable');
   const buffer = device.buffer(storage.bytes, `variable ${formatShape(shape)}`, bufferUsage.storage);
   storage.memory = { buffer, offset: 0 };
   if (data) upload(device, storage.memory, data);
-  return new Tensor(storage, shape, type);
+  return new Tensor(storage, shape, dtype);
 }
 
 /** Overwrites a variable from the host: see {@link HostValues} for what is converted and what is refused. */
 export function write(target: Tensor, values: HostValues): void {
-  if (!(target instanceof Tensor))
-    throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
+  checkTensors('write', { target });
   if (currentRecording()) {
     throw new StepError(
       'write: the body of a step only records, and this would be written while it does; write before the call, or pass the values as an input',
@@ -131,7 +144,8 @@ export function defaultType(values: unknown): DType {
  * it is: constants, what ops return, and results of steps, whose memory their next call writes.
  */
 export function free(target: Tensor): void {
-  const root = target.storage.root;
+  checkTensors('free', { target });
+  const { root } = target.storage;
   if (root.kind !== 'variable' || !root.memory) return;
   // What evaluate() copied from a step has its own memory.
   if (!collected.unregister(root) && root.origin) return;

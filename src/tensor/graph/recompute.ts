@@ -1,4 +1,5 @@
 import { describe, formatShape, StepError } from '../values/index.ts';
+import { checkFunction } from './arguments.ts';
 import { launchSources, type Moment } from './dependence.ts';
 import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
 import { label, labelPath } from './record.ts';
@@ -29,6 +30,7 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
   body: (...inputs: I) => R,
   ...inputs: I
 ): R {
+  checkFunction('recompute', 'the body', body);
   const since = now();
   const made = body(...inputs);
   const first = listOf(made);

@@ -21,6 +21,7 @@ import {
   StepError,
   size,
 } from '../values/index.ts';
+import { checkFunction, checkTensors } from './arguments.ts';
 import { type Launch, type Loop, Storage, Tensor } from './tensor.ts';
 
 /** The launches of one body, in order. */
@@ -99,6 +100,7 @@ export function inLoop(make: (outer: Loop | undefined) => Loop, body: () => void
 
 /** Names what `body` records, for listings, profiles and messages: labels nest, `encoder.blocks.3 / attention`. */
 export function label<R>(name: string, body: () => R): R {
+  checkFunction('label', 'the body', body);
   labels.push(name);
   try {
     return body();
@@ -113,7 +115,8 @@ export function labelPath(): string {
 }
 
 /** A result to be written by a launch: like `x`, or of another shape or dtype. */
-export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = like.dtype): Tensor {
+export function empty(like: Tensor, shape: Shape = like?.shape, dtype: DType = like?.dtype): Tensor {
+  checkTensors('empty', { like });
   return emptyOn(like.device, shape, dtype);
 }
 
@@ -200,10 +203,8 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   let element: 'f32' | 'f16' | undefined;
   for (let i = 0; i < bound.length; i++) {
     const name = kernel.names[i] as string;
-    const t = bound[i];
-    if (!(t instanceof Tensor)) {
-      throw new StepError(`${kernel.name}: '${name}' (${kernel.bind[name]}) must be a tensor; got ${describe(t)}`);
-    }
+    const t = bound[i] as Tensor;
+    checkTensors(kernel.name, { [name]: t });
     if (t.device !== (current?.device ?? bound[0]?.device))
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
     t.storage.root.loop?.admit(t, loop);

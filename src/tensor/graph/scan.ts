@@ -1,8 +1,8 @@
 import { describe, formatShape, ShapeError, StepError, sameShape } from '../values/index.ts';
-import { checkOptions } from './options.ts';
+import { checkFunction, checkOptions, oneOrMore } from './arguments.ts';
 import { currentRecording, Recording, record, watchLaunches } from './record.ts';
 import { recur, type Turn } from './recurrence.ts';
-import { Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 
 /** One tensor, a list of tensors, or none. */
 export type ScanTensors = Tensor | readonly Tensor[] | undefined;
@@ -50,10 +50,11 @@ export function scan<
   xs: X,
   options: ScanOptions = {},
 ): [carry: Like<C>, ys: Like<Y>] {
+  checkFunction('scan', 'the body', body);
   checkOptions('scan', options, ['reverse']);
   const { reverse = false } = options;
-  const first = listOf('carry', carry);
-  const inputs = listOf('xs', xs);
+  const first = oneOrMore('scan', 'carry', carry);
+  const inputs = oneOrMore('scan', 'xs', xs);
   checkLength(inputs);
   const device = inputs[0]?.device;
   if (first.some((x) => x.device !== device)) throw new StepError('scan: the carry and xs must be on one device');
@@ -93,8 +94,8 @@ function turnOf(
   if (!Array.isArray(turn) || turn.length !== 2) {
     throw new StepError(`scan: the body must return [carry, y]; got ${describe(turn)}`);
   }
-  const carries = listOf('the carry that the body returned', turn[0]);
-  const ys = turn[1] === undefined ? [] : listOf('the y that the body returned', turn[1]);
+  const carries = oneOrMore('scan', 'the carry that the body returned', turn[0]);
+  const ys = turn[1] === undefined ? [] : oneOrMore('scan', 'the y that the body returned', turn[1]);
   const changed = states.findIndex((state, i) => {
     const next = carries[i];
     return !next || !sameShape(next.shape, state.shape) || next.dtype !== state.dtype;
@@ -107,13 +108,6 @@ function turnOf(
     );
   }
   return { states: carries, ys, sums: [], form: turn[1] };
-}
-
-function listOf(name: string, given: unknown): readonly Tensor[] {
-  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
-  const other = list.findIndex((t) => !(t instanceof Tensor));
-  if (other < 0) return list as readonly Tensor[];
-  throw new StepError(`scan: ${name} must be a tensor or a list of tensors; got ${describe(list[other])}`);
 }
 
 /** `tensors` in the form of what was given: one, a list, or none. */

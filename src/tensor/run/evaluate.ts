@@ -1,6 +1,6 @@
 import { type Device, type GPUCommandEncoder, heard } from '../../gpu/index.ts';
-import { currentRecording, freeWhenCollected, memoryOf, Tensor, variable } from '../graph/index.ts';
-import { describe, StepError } from '../values/index.ts';
+import { currentRecording, freeWhenCollected, memoryOf, oneOrMore, type Tensor, variable } from '../graph/index.ts';
+import { StepError } from '../values/index.ts';
 import { step } from './step.ts';
 
 /**
@@ -19,11 +19,11 @@ import { step } from './step.ts';
 export function evaluate(x: Tensor): Promise<Tensor>;
 export function evaluate(xs: readonly Tensor[]): Promise<Tensor[]>;
 export function evaluate(given: Tensor | readonly Tensor[]): Promise<Tensor | Tensor[]> {
-  return heard(given instanceof Tensor ? keep([given]).then(([y]) => y as Tensor) : keep(given));
+  return heard(Array.isArray(given) ? keep(given) : keep(given).then(([y]) => y as Tensor));
 }
 
-async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
-  for (const x of xs) if (!(x instanceof Tensor)) throw new StepError(`evaluate: give tensors; got ${describe(x)}`);
+async function keep(given: Tensor | readonly Tensor[]): Promise<Tensor[]> {
+  const xs = oneOrMore('evaluate', 'x', given);
   const { device } = xs[0] ?? {};
   if (!device) return [];
   const misuse = currentRecording()?.refuse(

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Device, heard } from '../../gpu/index.ts';
-import { checkDevice, checkOptions, defaultType, ownShape, Tensor } from '../graph/index.ts';
-import { type DType, describe, formatShape, type Shape, StepError } from '../values/index.ts';
+import { checkDevice, checkFunction, checkOptions, defaultType, ownShape, Tensor } from '../graph/index.ts';
+import { type DType, formatShape, type Shape, StepError } from '../values/index.ts';
 import { KeptSteps } from './kept-steps.ts';
 import type { Results } from './results.ts';
 import { type Step, type StepOptions, step } from './step.ts';
@@ -45,7 +45,7 @@ export function jit<R extends Results>(
   options: JitOptions = {},
 ): Jit<R> {
   checkDevice('jit', device);
-  if (typeof body !== 'function') throw new StepError(`jit: the body must be a function; got ${describe(body)}`);
+  checkFunction('jit', 'the body', body);
   checkOptions('jit', options, ['keep', 'name', 'check', 'time']);
   const { keep = KEEP, name = body.name || 'jit', ...rest } = options;
   if (!(Number.isInteger(keep) && keep > 0)) {

@@ -1,16 +1,16 @@
 import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
 import { type BufferRange, type Device, heard, type Outcome } from '../../gpu/index.ts';
-import { currentRecording, type Launch, type Memory, memoryOf, type Storage, Tensor } from '../graph/index.ts';
 import {
-  arrays,
-  bytesPerElement,
-  describe,
-  formatShape,
-  fromHalf,
-  type HostArray,
-  isFloat,
-  StepError,
-} from '../values/index.ts';
+  checkTensors,
+  currentRecording,
+  type Launch,
+  type Memory,
+  memoryOf,
+  type Storage,
+  type Tensor,
+  tensorList,
+} from '../graph/index.ts';
+import { arrays, bytesPerElement, formatShape, fromHalf, type HostArray, isFloat, StepError } from '../values/index.ts';
 import type { Found } from './kept-reads.ts';
 import { collect } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
@@ -53,7 +53,7 @@ export function readBool(x: Tensor): Promise<Uint8Array> {
 
 /** Each dtype has a reader, which says what comes: all the floats `read`, others one by their name. */
 async function readOne<A extends HostArray>(x: Tensor, op: string): Promise<A> {
-  checkTensor(op, x);
+  checkTensors(op, { x });
   const { dtype, shape } = x;
   const reader = isFloat(dtype) ? 'read' : `read${(dtype[0] as string).toUpperCase()}${dtype.slice(1)}`;
   if (op !== reader) throw new StepError(`${op}: this tensor is ${dtype} ${formatShape(shape)}; use ${reader}`);
@@ -71,9 +71,7 @@ export function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
 }
 
 async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
-  const given: unknown = xs;
-  if (!Array.isArray(given)) throw new StepError(`readAll: give a list of tensors; got ${describe(given)}`);
-  for (const x of xs) checkTensor('readAll', x);
+  tensorList('readAll', 'xs', xs);
   const first = xs[0];
   if (!first) return [];
   const misuse = currentRecording()?.refuse(
@@ -111,10 +109,6 @@ export function hostArray({ dtype, size }: Tensor, bytes: ArrayBuffer): HostArra
   const data = new arrays[dtype](bytes);
   if (data instanceof Uint16Array) return fromHalf(data.subarray(0, size));
   return dtype === 'bool' ? Uint8Array.from(data) : data;
-}
-
-function checkTensor(op: string, x: unknown): void {
-  if (!(x instanceof Tensor)) throw new StepError(`${op}: only a tensor can be read; got ${describe(x)}`);
 }
 
 /** Finds the program of an earlier read that launched the same, where a page has what keeps them: `KeptReads`. */

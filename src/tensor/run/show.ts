@@ -1,5 +1,5 @@
 import type { Device } from '../../gpu/index.ts';
-import type { Tensor } from '../graph/index.ts';
+import { checkTensors, type Tensor } from '../graph/index.ts';
 import { type DType, type HostArray, isFloat, type Shape, size } from '../values/index.ts';
 import type { KeptReads } from './kept-reads.ts';
 import { release, uniformsOf } from './memory-layout.ts';
@@ -41,6 +41,7 @@ const SHOWN = { all: 1000, ends: 3 };
  */
 // biome-ignore lint/suspicious/noExplicitAny: like JSON.parse, so that elements are reached by their indices.
 export async function toArray<A extends NestedArray = any>(x: Tensor): Promise<A> {
+  checkTensors('toArray', { x });
   const [values] = await readAll([x]);
   const all = values as HostArray;
   return nested(x.dtype === 'bool' ? Array.from(all, Boolean) : all, x.shape, 0, x.size) as A;
@@ -65,6 +66,7 @@ function nested(values: HostArray | boolean[], shape: Shape, from: number, to: n
  * ```
  */
 export async function toText(x: Tensor): Promise<string> {
+  checkTensors('toText', { x });
   const [values] = await readAll([x]);
   return textOf(x, values as HostArray);
 }

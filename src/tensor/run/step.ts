@@ -3,8 +3,10 @@
 import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
 import {
   checkDevice,
+  checkFunction,
   checkOptions,
   currentRecording,
+  isNamed,
   type Launch,
   type Memory,
   Recording,
@@ -122,17 +124,17 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
   options: StepOptionsOf<R>,
 ): Promise<Step<Extract<keyof I, string>, R>> {
-  const name = options.name ?? 'step';
+  checkOptions('step', options, ['name', 'check', 'time', 'readEarly']);
+  const { name = 'step' } = options;
   checkDevice(name, device);
-  checkOptions(name, options, ['name', 'check', 'time', 'readEarly']);
   device.check();
-  if (typeof inputs !== 'object' || inputs === null) {
+  if (!isNamed(inputs)) {
     const found = describe(inputs);
     throw new StepError(
       `${name}: the shapes of inputs come before the body, such as { x: [4, 2] }, or {}; got ${found}`,
     );
   }
-  if (typeof body !== 'function') throw new StepError(`${name}: the body must be a function; got ${describe(body)}`);
+  checkFunction(name, 'the body', body);
   const placeholders = new Map<string, Tensor>();
   for (const [key, spec] of Object.entries(inputs)) {
     const { shape, dtype } = inputSpec(`${name}: input '${key}'`, spec);
@@ -282,6 +284,7 @@ export function run<R extends Results>(device: Device, body: () => R, options: S
 }
 
 async function runOnce<R extends Results>(device: Device, body: () => R, options: StepOptions): Promise<Values<R>> {
+  checkOptions('run', options, ['name', 'check', 'time']);
   const once = await step(device, {}, body, { name: 'run', ...options });
   try {
     const results = once({});

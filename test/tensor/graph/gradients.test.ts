@@ -147,8 +147,10 @@ describe('a gradient that does not exist is an error', () => {
     const [x, ids] = [vector(1, 2), tensor(device.current, [1, 0], [2], 'u32')];
     expect(() => gradients(sum(x), [ids])).toThrow('gradients: u32 has no gradient; got of [2]');
     expect(() => gradients(argmax(x), [x])).toThrow('gradients: u32 has no gradient; got y []');
-    expect(() => gradients(sum(x), [undefined as unknown as Tensor])).toThrow("'of' must be tensors; got undefined");
-    expect(() => gradients(3 as unknown as Tensor, [x])).toThrow("'y' must be tensors; got the number 3");
+    expect(() => gradients(sum(x), [undefined as unknown as Tensor])).toThrow(
+      'of[0] must be a tensor; it is undefined',
+    );
+    expect(() => gradients(3 as unknown as Tensor, [x])).toThrow('y must be a tensor; it is the number 3');
     expect(() => gradients(x, [x], vector(1, 2, 3))).toThrow(/dy must have the shape and dtype of y/);
     expect(() => gradients(x, [x], tensor(device.current, [1, 1], [2], 'f16'))).toThrow(/\(f16 and f32\)/);
     expect(() => gradients([x, x], [x], [x])).toThrow('gradients: there must be a dy for each y; got 1 for 2');
@@ -229,11 +231,11 @@ describe('a backward gives what it must', () => {
     const wrong: [() => unknown, RegExp][] = [
       [
         () => differentiable(y(a), [a, undefined as never], () => []),
-        /^differentiable: inputs must be tensors; number 1 is undefined$/,
+        /^differentiable: inputs\[1\] must be a tensor; it is undefined$/,
       ],
       [
         () => differentiable(3 as never, [a], () => []),
-        /^differentiable: results must be tensors; number 0 is the number 3$/,
+        /^differentiable: results\[0\] must be a tensor; it is the number 3$/,
       ],
       [
         () => recompute((_: Tensor) => undefined as never, a),

@@ -233,7 +233,7 @@ describe('errors', () => {
     );
     expect(() => scan((s) => s as never, zero, x)).toThrow(/^scan: the body must return \[carry, y\]; got a?/);
     expect(() => scan((s) => [s, 1 as never], zero, x)).toThrow(
-      'scan: the y that the body returned must be a tensor or a list of tensors; got the number 1',
+      'scan: the y that the body returned must be a tensor; it is the number 1',
     );
     expect(() => scan(total, zero, x, { reversed: true } as never)).toThrow(
       "scan: options come by name: { reverse }; there is no 'reversed'",

@@ -126,7 +126,9 @@ describe('evaluate', () => {
     expect([...(await read(b as Tensor))]).toEqual([8, 12]);
     expect([c, d]).toEqual([x, v]);
     expect(await evaluate([])).toEqual([]);
-    expect(await message(evaluate([5 as never]))).toBe('StepError: evaluate: give tensors; got the number 5');
+    expect(await message(evaluate([5 as never]))).toBe(
+      'ShapeError: evaluate: x[0] must be a tensor; it is the number 5',
+    );
     free(v);
   });
 

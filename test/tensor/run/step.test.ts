@@ -46,10 +46,18 @@ describe('reading outside of steps', () => {
 
   it('refuses what is no tensor, and tensors that nothing writes', async () => {
     const x = tensor(device.current, [1, 2, 3]);
-    expect(await message(read([1, 2] as never))).toBe('StepError: read: only a tensor can be read; got a list');
-    expect(await message(readU32(undefined as never))).toMatch(/only a tensor can be read; got undefined$/);
-    expect(await message(readAll(x as never))).toBe('StepError: readAll: give a list of tensors; got a Tensor');
-    expect(await message(readAll([x, 5] as never))).toMatch(/only a tensor can be read; got the number 5$/);
+    expect(await message(read([1, 2] as never))).toBe(
+      'ShapeError: read: x must be a tensor; it is a list; tensor(device, values) makes one',
+    );
+    expect(await message(readU32(undefined as never))).toMatch(
+      /^ShapeError: readU32: x must be a tensor; it is undefined$/,
+    );
+    expect(await message(readAll(x as never))).toBe(
+      'ShapeError: readAll: xs must be a list of tensors; it is a Tensor',
+    );
+    expect(await message(readAll([x, 5] as never))).toMatch(
+      /^ShapeError: readAll: xs\[1\] must be a tensor; it is the number 5$/,
+    );
     const nowhere = kernel({ name: 'nowhere', bind: { x: 'read T', y: 'write T' }, grid: () => [0], wgsl: '' });
     const unwritten = () => {
       const y = empty(x);
