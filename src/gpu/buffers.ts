@@ -117,7 +117,7 @@ export class Buffers {
     const { refusal } = this.#faults.scoped(write);
     const told = Promise.all([refusal, known]).then(([error]) => {
       if (error && !this.#refused.has(buffer)) {
-        this.#faults.report(new DeviceError(`the GPU rejected a write: ${error.message}`));
+        this.#faults.report(new DeviceError(`the GPU rejected a command: ${error.message}`));
       }
     });
     this.#faults.track(told);

@@ -87,7 +87,7 @@ export function kernel<
 >(spec: KernelSpec<B, P, O>): Kernel<B, P, O> {
   const names = Object.keys(spec.bind);
   if (names.length === 0 || names.length > 8) {
-    throw new Error(`internal: kernel ${spec.name} binds ${names.length} buffers, not 1 to 8`);
+    throw new Error(`internal: kernel ${spec.name} binds ${names.length} buffers`);
   }
   const bindings = names.map((name) => {
     const [access, element] = (spec.bind[name] as Binding).split(' ') as [Access, Element];

@@ -23,9 +23,14 @@ export interface DeviceOptions {
  * console.log(device.name);
  * ```
  *
- * @throws DeviceError when there is no adapter, or none of the wanted kind.
+ * @throws DeviceError when there is no adapter, none of the wanted kind, or for an option that there is not.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  // An adapter's name alone would be passed over.
+  const isOption = (name: string) => ['adapter', 'notice', 'tuning'].includes(name);
+  if (Object.prototype.toString.call(options) !== '[object Object]' || !Object.keys(options).every(isOption)) {
+    throw new DeviceError('openDevice: options come by name: { adapter, notice, tuning }');
+  }
   const { gpu, info, notice } = await request(options);
   const device = new Device(gpu, info);
   try {

@@ -227,7 +227,7 @@ describe('in these words', () => {
       () => [[2, 3]],
       'zerosLike: x must be a tensor; it is a list; of a shape make it by fill(device, shape, 0)',
     ],
-    ['arange', () => [5], 'arange: the device comes first, as openDevice() gives it; got the number 5'],
+    ['arange', () => [5], 'arange: the device comes first, as await openDevice() gives it; got the number 5'],
     [
       'slice',
       () => [m(), 1, 2, 0, -1],

@@ -1,4 +1,4 @@
-import { type Device, ZeroSegError } from '../../src/gpu/index.ts';
+import { Device, ZeroSegError } from '../../src/gpu/index.ts';
 import { tensor } from '../../src/tensor/graph/index.ts';
 import type { DType, Shape } from '../../src/tensor/values/index.ts';
 
@@ -63,8 +63,11 @@ function wrong(value: unknown): { readonly always: readonly unknown[]; readonly 
   return { always: [...never, 5, [2], f(2)], sometimes: [undefined, true] };
 }
 
+const isOptions = (value: unknown): boolean => Object.getPrototypeOf(value) === Object.prototype && !isGiven(value);
+
 const shown = (value: unknown): string => {
   if (isGiven(value)) return `${value.dtype} [${value.of}]`;
+  if (Array.isArray(value)) return `[${value.map(shown)}]`;
   if (value instanceof Thing) return value.name;
   if (value instanceof Promise) return 'a promise';
   if (typeof value === 'function') return 'a function';
@@ -95,7 +98,8 @@ export async function faultsOf(
   const faults: string[] = [];
   const thrown = async (xs: readonly unknown[]): Promise<unknown> => {
     try {
-      await (call as (...xs: unknown[]) => unknown)(...xs.map((x) => made(device, x)));
+      const result = await (call as (...xs: unknown[]) => unknown)(...xs.map((x) => made(device, x)));
+      if (result instanceof Device) result.dispose();
     } catch (error) {
       return error;
     }
@@ -117,7 +121,8 @@ export async function faultsOf(
   // What is left out, and what is given as undefined, is the same: programs hand on arguments that they did not get.
   if (!isVariadic) await take([...args, undefined]);
   for (let n = args.length - 1; n >= 0; n--) {
-    const error = await refuse(args.slice(0, n), n === 0);
+    // Options alone may be left out.
+    const error = await refuse(args.slice(0, n), n === 0 && !isOptions(args[0]));
     if (error === undefined) await take([...args.slice(0, n), ...Array(args.length - n).fill(undefined)]);
   }
   for (const [k, value] of args.entries()) {

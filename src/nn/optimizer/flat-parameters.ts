@@ -2,6 +2,7 @@ import type { Device } from '../../gpu/index.ts';
 import { BLOCK, blockWord, copyGradient } from '../../kernels/optimizer/index.ts';
 import {
   access,
+  checkTensors,
   currentRecording,
   emptyOn,
   isWrittenWhole,
@@ -176,7 +177,7 @@ export function placeGradients(
 ): Tensor[] {
   const { device, parameters, buffers } = flat;
   const recording = currentRecording();
-  if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run(), which say when');
+  if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run()');
   if (gradients?.length !== parameters.length) {
     throw new StepError(
       `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters; give one for each`,
@@ -184,9 +185,7 @@ export function placeGradients(
   }
   gradients.forEach((gradient, i) => {
     const { name, tensor } = parameters[i] as FlatParameter;
-    if (!(gradient instanceof Tensor)) {
-      throw new StepError(`optimizer: the gradient of '${name}' must be a tensor; got ${describe(gradient)}`);
-    }
+    checkTensors('optimizer', { [`the gradient of '${name}'`]: gradient });
     if (!sameShape(gradient.shape, tensor.shape)) {
       throw new ShapeError('optimizer', `the gradient of '${name}' must have its shape`, {
         parameter: tensor.shape,

@@ -20,9 +20,10 @@ export function isNamed(value: unknown): value is object {
 export function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy = ''): void {
   for (const [name, value] of Object.entries(given)) {
     if (value instanceof Tensor) continue;
-    const what = Array.isArray(value) && value[0] instanceof Tensor ? 'a list of tensors' : describe(value);
-    const mend = remedy || (/^an? (list$|\w+Array)/.test(what) && 'tensor(device, values) makes one');
-    throw new ShapeError(op, `${name} must be a tensor; it is ${what}${mend ? `; ${mend}` : ''}`);
+    // Numbers, in lists of any depth.
+    const areValues = typeof [(value as readonly unknown[])?.[0]].flat(9)[0] === 'number';
+    const mend = remedy || (areValues && 'tensor(device, values) makes one');
+    throw new ShapeError(op, `${name} must be a tensor; it is ${describe(value)}${mend ? `; ${mend}` : ''}`);
   }
 }
 

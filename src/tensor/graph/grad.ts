@@ -1,5 +1,5 @@
 import { describe, formatShape, isFloat, ShapeError, StepError, sameShape } from '../values/index.ts';
-import { checkFunction, oneOrMore, tensorList } from './arguments.ts';
+import { checkFunction, checkTensors, oneOrMore, tensorList } from './arguments.ts';
 import {
   access,
   dependents,
@@ -49,6 +49,7 @@ export function differentiable(
   backward: (dy: Tensor, sumTo: SumTo) => readonly (Tensor | undefined)[],
   plain?: (...inputs: Tensor[]) => Tensor,
 ): Tensor {
+  checkFunction('differentiable', 'the backward', backward);
   differentiableAll([y], inputs, ([dy], _, sumTo) => backward(dy as Tensor, sumTo), plain);
   return y;
 }
@@ -77,9 +78,7 @@ export function differentiableAll(
   checkFunction('differentiable', 'the backward', backward);
   for (const output of outputs) {
     if (inputs.includes(output)) {
-      throw new StepError(
-        `${nameOf(node)}: a result of differentiable() cannot be one of its inputs; make a new tensor`,
-      );
+      throw new StepError(`${nameOf(node)}: a result cannot be one of its inputs; make a new tensor`);
     }
     output.node = node;
   }
@@ -234,11 +233,9 @@ function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[
     );
   }
   node.inputs.forEach((input, i) => {
-    const gradient: unknown = back[i];
+    const gradient = back[i];
     if (gradient === undefined) return;
-    if (!(gradient instanceof Tensor)) {
-      throw new StepError(`${nameOf(node)}: the gradient of input ${i} must be a tensor; got ${describe(gradient)}`);
-    }
+    checkTensors(nameOf(node), { [`the gradient of input ${i}`]: gradient });
     if (!sameShape(input.shape, gradient.shape) || input.dtype !== gradient.dtype) {
       throw new ShapeError(
         nameOf(node),

@@ -133,7 +133,7 @@ export function checkDType(op: string, dtype: unknown): void {
 /** @throws StepError where something else stands in the place of the device. */
 export function checkDevice(op: string, device: unknown): void {
   if (device instanceof Device) return;
-  throw new StepError(`${op}: the device comes first, as openDevice() gives it; got ${describe(device)}`);
+  throw new StepError(`${op}: the device comes first, as await openDevice() gives it; got ${describe(device)}`);
 }
 
 const WORKGROUPS = 65535;
@@ -182,7 +182,7 @@ export function dispatch<
     const { root } = (bound[i] as Tensor).storage;
     if (root.kind === 'variable') {
       if (!current) {
-        throw new StepError(`${kernel.name}: writes a variable; call it inside step() or run(), which say when`);
+        throw new StepError(`${kernel.name}: writes a variable; call it inside step() or run()`);
       }
       const effects = current.effects.get(root);
       if (effects) effects.push(launch);

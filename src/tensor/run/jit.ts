@@ -52,7 +52,9 @@ export function jit<R extends Results>(
     throw new StepError(`${name}: keep must be a whole number of steps, at least 1; got ${keep}`);
   }
   const steps = new KeptSteps<Step<string, R>>(keep);
-  const call = async (inputs: readonly InputValue[]): Promise<R> => {
+  const call = async (given: readonly (InputValue | undefined)[]): Promise<R> => {
+    // What is handed on without a value is nothing.
+    const inputs = given.slice(0, given.findLastIndex((value) => value !== undefined) + 1) as InputValue[];
     if (inputs.length < body.length) {
       throw new StepError(
         `${name}: takes ${body.length === 1 ? 'one input' : `${body.length} inputs`}; got ${inputs.length}`,

@@ -16,9 +16,7 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
     const { kind, bytes, loop, writers } = storage.root;
     loop?.admit(result);
     if (kind === 'recorded' && bytes > 0 && writers.length === 0) {
-      throw new StepError(
-        `a tensor ${formatShape(shape)} has no values: it was made by empty(), and no launch with a workgroup writes it`,
-      );
+      throw new StepError(`a tensor ${formatShape(shape)} has no values: no launch writes it`);
     }
     for (const writer of writers) need(writer);
   }
@@ -85,7 +83,7 @@ export function lifetimes(
         }
         if (root.kind === 'input' && !liveOut.has(root)) {
           throw new StepError(
-            `${launch.label}: reads an input of another step; return what you need from that step, or pass it as an input`,
+            `${launch.label}: reads an input of another step; return it from that step, or pass it as an input`,
           );
         }
         // Inputs are written before the first launch.

@@ -67,11 +67,14 @@ async function readOne<A extends HostArray>(x: Tensor, op: string): Promise<A> {
  * All values are those of the moment of the call, whatever is written, called or freed before they arrive.
  */
 export function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
-  return heard(readThem(xs));
+  return heard(readList(xs));
+}
+
+async function readList(xs: readonly Tensor[]): Promise<HostArray[]> {
+  return readThem(tensorList('readAll', 'xs', xs));
 }
 
 async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
-  tensorList('readAll', 'xs', xs);
   const first = xs[0];
   if (!first) return [];
   const misuse = currentRecording()?.refuse(
@@ -83,9 +86,7 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   for (const x of xs) {
     if (x.device !== device) throw new StepError('readAll: the tensors are on different devices');
     if (x.storage.root.kind === 'input') {
-      throw new StepError(
-        'read: this tensor is an input of a step and has no value; return it from the step to keep it',
-      );
+      throw new StepError('read: an input of a step has no value; return it from the step to keep it');
     }
   }
   // What the host has is copied now: the array may be another's by the time the rest arrives.

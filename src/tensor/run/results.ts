@@ -1,4 +1,4 @@
-import { Tensor } from '../graph/index.ts';
+import { isNamed, Tensor } from '../graph/index.ts';
 import { describe, StepError } from '../values/index.ts';
 
 /** What a body may return. */
@@ -9,8 +9,7 @@ export function checkResults(name: string, results: unknown): void {
   if (results === undefined || results instanceof Tensor) return;
   if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
   const rule = `${name}: the body must return nothing, a tensor, a list of tensors or an object of them`;
-  const kept = typeof results === 'object' && results !== null;
-  if (!kept || results instanceof Map || results instanceof Set || ArrayBuffer.isView(results)) {
+  if (!Array.isArray(results) && !isNamed(results)) {
     throw new StepError(`${rule}; got ${describe(results)}`);
   }
   for (const [key, value] of Array.isArray(results) ? results.entries() : Object.entries(results)) {

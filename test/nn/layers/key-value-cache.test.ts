@@ -217,7 +217,7 @@ describe('MultiHeadAttention', () => {
         "ShapeError: KeyValueCache: 5 rows do not fit into a cache of 4; got cache [1, 3, 4, 4], k [1, 3, 5, 4], v [1, 3, 5, 4], position [1]",
         "ShapeError: KeyValueCache: the position must be u32; it is f32; got position [1]",
         "ShapeError: rotaryEmbedding: positions must be [N], or [B, N] with the first axis of x; got x [1, 3, 2, 4], table [4, 4], positions [2, 2]",
-        "StepError: cache-rows: writes a variable; call it inside step() or run(), which say when",
+        "StepError: cache-rows: writes a variable; call it inside step() or run()",
         "ShapeError: MultiHeadAttention: options come by name: { context, causal, mask, positions, cache, position }; there is no 'caches'",
         "ShapeError: KeyValueCache: batch, heads, length and width must be whole numbers above 0; got shape [1, 0, 4, 4]",
         "ShapeError: KeyValueCache: k and v must be [B, G, N, D], the cache [B, G, L, D]; got cache [1, 3, 4, 4], k [1, 2, 12], v [1, 2, 12], position [1, 2, 12]",

@@ -409,7 +409,7 @@ it('layers say which argument is missing, and where it comes from', () => {
   );
   expect(make(KeyValueCache, { batch: 1, heads: 1, length: 1, width: 1 })).toThrow(/^KeyValueCache: /);
   expect(() => newWeights(1 as never, undefined as never)).toThrow(
-    'newWeights: the device comes first, as openDevice() gives it; got the number 1',
+    'newWeights: the device comes first, as await openDevice() gives it; got the number 1',
   );
   expect(() => newWeights(device.current, undefined as never)).toThrow(
     'newWeights: seed must be a number; it is undefined',

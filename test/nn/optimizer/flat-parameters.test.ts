@@ -207,7 +207,7 @@ describe('placeGradients', () => {
     const named = weights({ w: [4], b: [2] });
     const flat = flattenParameters(device.current, named);
     expect(() => placeGradients(flat, [])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: optimizer: gradients are placed inside step() or run(), which say when]`,
+      `[StepError: optimizer: gradients are placed inside step() or run()]`,
     );
     const failing = (body: () => Tensor[]) =>
       step(device.current, {}, body).then(

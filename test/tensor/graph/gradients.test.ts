@@ -215,8 +215,8 @@ describe('a backward gives what it must', () => {
     ],
     ['as many in another shape', (dy) => [reshape(dy, [2, 1])], /got input \[2\], gradient \[2, 1\]$/],
     ['another dtype', () => [tensor(device.current, [1, 2], [2], 'u32')], /\(f32; the gradient is u32\)/],
-    ['a number', () => [1], /^mine: the gradient of input 0 must be a tensor; got the number 1$/],
-    ['null', () => [null], /must be a tensor; got null$/],
+    ['a number', () => [1], /^mine: the gradient of input 0 must be a tensor; it is the number 1$/],
+    ['null', () => [null], /must be a tensor; it is null$/],
   ];
   it.each(wrong)('%s', (_, backward, why) => {
     const a = x();

@@ -93,7 +93,7 @@ describe('jit', () => {
     expect(await message(sum([1], add(x, x)))).toMatch(/got an op result, which has no values before it is read/);
     expect(() => jit(device.current, (x) => x, { keep: 0 })).toThrow(/keep must be a whole number of steps/);
     expect(() => jit(((a: Tensor) => a) as never, undefined as never)).toThrow(
-      'jit: the device comes first, as openDevice() gives it; got a function',
+      'jit: the device comes first, as await openDevice() gives it; got a function',
     );
     expect(() => jit(device.current, undefined as never)).toThrow('jit: the body must be a function; got undefined');
     expect(() => jit(device.current, (x) => x, { checks: true } as never)).toThrow(

@@ -339,7 +339,7 @@ describe('steps', () => {
     expect(await message(run(device.current, undefined as never))).toBe(
       'StepError: run: the body must be a function; got undefined',
     );
-    const first = 'the device comes first, as openDevice() gives it; got';
+    const first = 'the device comes first, as await openDevice() gives it; got';
     expect(await message(wrong({ x: [2] }, body))).toBe(`StepError: step: ${first} an object`);
     expect(await message(run(body as never, undefined as never))).toBe(`StepError: run: ${first} a function`);
     expect(() => tensor([1, 2] as never, undefined as never)).toThrow(`tensor: ${first} a list`);
@@ -384,7 +384,7 @@ describe('steps', () => {
     const w = variable(device.current, [3], new Float32Array([1, 2, 3]));
     const increment = () => dispatch(incrementKernel, { w }, { n: 3 });
     expect(increment).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: increment: writes a variable; call it inside step() or run(), which say when]`,
+      `[StepError: increment: writes a variable; call it inside step() or run()]`,
     );
     await run(device.current, () => void increment());
     expect([...(await read(w))]).toEqual([2, 3, 4]);
