@@ -202,6 +202,38 @@ describe('an op that is given something else says so by its name', () => {
   });
 });
 
+/** Options that are tensors. */
+const tensorOptions: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(['attention', 'qkvAttention', 'crossAttention'].map((name) => [name, ['mask']])),
+  ...Object.fromEntries(['conv1d', 'conv2d', 'convTranspose2d'].map((name) => [name, ['bias']])),
+  ...Object.fromEntries(['crossEntropy', 'nllLoss', 'bincount'].map((name) => [name, ['weights']])),
+  rotaryEmbedding: ['positions'],
+  matmul: ['bias', 'residual'],
+  linear: ['bias', 'residual'],
+  mlp: ['residual'],
+};
+
+describe('an op whose option is no tensor says so by its name', () => {
+  it.each(Object.entries(tensorOptions))('%s', async (name, options) => {
+    const op = (ops as unknown as Record<string, (...xs: unknown[]) => unknown>)[name];
+    const args = calls[name]?.slice(0, -1) ?? [];
+    for (const option of options) {
+      const call = (value: never) => op?.(...args.map((x) => made(device.current, x)), { [option]: value });
+      const wrong = new Thing(option, () => undefined, [
+        'left',
+        { nonsense: 0 },
+        Promise.resolve(1),
+        () => 1,
+        true,
+        [1],
+      ]);
+      expect(
+        await faultsOf(device.current, call, [wrong], { says: new RegExp(`^${name}: `), taken: ['nothing'] }),
+      ).toEqual([]);
+    }
+  });
+});
+
 describe('in these words', () => {
   const of = (dtype: DType, ...shape: Shape) => made(device.current, { of: shape, dtype }) as never;
   const any = ops as unknown as Record<string, (...xs: unknown[]) => unknown>;

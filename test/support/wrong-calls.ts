@@ -87,7 +87,7 @@ export async function faultsOf(
   }: {
     /** How its errors begin. */
     readonly says: RegExp;
-    /** Wrong arguments that it takes on purpose, as `place value`. */
+    /** Wrong arguments that it takes on purpose, as `place value`; or `nothing`. */
     readonly taken?: readonly string[] | undefined;
     /** Whether the right call can be made as well. */
     readonly isSafe?: boolean;
@@ -122,8 +122,10 @@ export async function faultsOf(
   if (!isVariadic) await take([...args, undefined]);
   for (let n = args.length - 1; n >= 0; n--) {
     // Options alone may be left out.
-    const error = await refuse(args.slice(0, n), n === 0 && !isOptions(args[0]));
-    if (error === undefined) await take([...args.slice(0, n), ...Array(args.length - n).fill(undefined)]);
+    const isNothing = n === 0 && !isOptions(args[0]) && !taken.includes('nothing');
+    const error = await refuse(args.slice(0, n), isNothing);
+    if (error === undefined && !isVariadic)
+      await take([...args.slice(0, n), ...Array(args.length - n).fill(undefined)]);
   }
   for (const [k, value] of args.entries()) {
     const { always, sometimes } = wrong(value);

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { describe, type Shape, ShapeError, sameShape, shown } from '../../tensor/values/index.ts';
-import { checkFloats, checkOperands, checkOptions, sum } from '../axis/index.ts';
+import { checkFloats, checkOperands, checkOptions, checkTensors, sum } from '../axis/index.ts';
 import { repeat, reshape, split } from '../layout/index.ts';
 import type { AttentionParams } from './interface.ts';
 import { type KernelMask, kernelMask, maskShape } from './mask.ts';
@@ -317,7 +317,9 @@ function givenMask(
   shapes: Readonly<Record<string, Shape>>,
   groups: number,
 ): GivenMask | undefined {
-  return mask && { mask, shape: maskShape(op, mask, full, shapes), groups };
+  if (!mask) return undefined;
+  checkTensors(op, { mask });
+  return { mask, shape: maskShape(op, mask, full, shapes), groups };
 }
 
 /** Few queries leave a tile empty, and their scores are no more than the keys. */

@@ -1,6 +1,6 @@
 import { differentiable, fillFloats, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
-import { checkChoice, checkFloats, checkOptions, sumRows } from '../axis/index.ts';
+import { checkChoice, checkFloats, checkOptions, checkTensors, sumRows } from '../axis/index.ts';
 import { activationBackward, activations, mul } from '../elementwise/index.ts';
 import {
   flattened,
@@ -61,6 +61,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
   if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
   checkFloats(op, operands);
+  checkTensors(op, { ...(bias && { bias }), ...(residual && { residual }) });
   const [a, b] = Object.values(operands) as [Tensor, Tensor];
   const shapes = Object.fromEntries(Object.entries(operands).map(([name, x]) => [name, x.shape]));
   const isLinear = op === 'linear';

@@ -1,6 +1,6 @@
 import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, checkOperands, checkOptions } from '../axis/index.ts';
+import { checkChoice, checkOperands, checkOptions, checkTensors } from '../axis/index.ts';
 import { type Activation, activations } from '../elementwise/index.ts';
 import { linear } from './matmul.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';
@@ -41,7 +41,9 @@ export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): T
   const { weight1, bias1, weight2, bias2 } = weights;
   checkOperands('mlp', { x, weight1, ...(bias1 && { bias1 }), weight2, ...(bias2 && { bias2 }) });
   checkOptions('mlp', options, ['activation', 'residual']);
-  const { activation = 'gelu', residual } = options;
+  const { activation = 'gelu' } = options;
+  const residual = options.residual || undefined;
+  checkTensors('mlp', residual ? { residual } : {});
   checkChoice('mlp', 'activation', activation, activations);
   const shapes = { x: x.shape, weight1: weight1.shape, weight2: weight2.shape };
   const [hidden, inputs] = weight1.shape;

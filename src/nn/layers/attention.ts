@@ -1,6 +1,7 @@
 import { crossAttention, qkvAttention } from '../../kernels/attention/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import type { Initializer } from './init.ts';
+import { composed } from './composed.ts';
+import { checkInit, type Initializer } from './init.ts';
 import { Linear } from './linear.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -12,6 +13,7 @@ export class Attention {
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
     checkLayer('Attention', weights, { dim, heads }, arguments[4]);
+    checkInit('Attention', init);
     this.qkv = new Linear(weights.in('qkv'), dim, 3 * dim, init);
     this.proj = new Linear(weights.in('proj'), dim, dim, init);
     this.heads = heads;
@@ -19,7 +21,9 @@ export class Attention {
 
   /** `proj(attention(x)) + residual`. With `causal`, row i sees rows 0..i. */
   forward(x: Tensor, residual: Tensor, causal = false): Tensor {
-    return this.proj.forward(qkvAttention(this.qkv.forward(x), this.heads, { causal }), { residual });
+    return composed('Attention', { x }, () =>
+      this.proj.forward(qkvAttention(this.qkv.forward(x), this.heads, { causal }), { residual }),
+    );
   }
 }
 
@@ -33,6 +37,7 @@ export class CrossAttention {
 
   constructor(weights: Weights, dim: number, heads: number, init: Initializer) {
     checkLayer('CrossAttention', weights, { dim, heads }, arguments[4]);
+    checkInit('CrossAttention', init);
     this.q_proj = new Linear(weights.in('q_proj'), dim, dim, init);
     this.k_proj = new Linear(weights.in('k_proj'), dim, dim, init);
     this.v_proj = new Linear(weights.in('v_proj'), dim, dim, init);
@@ -42,9 +47,11 @@ export class CrossAttention {
 
   /** `proj(attention(x, context)) + residual`. */
   forward(x: Tensor, context: Tensor, residual: Tensor): Tensor {
-    const q = this.q_proj.forward(x);
-    const k = this.k_proj.forward(context);
-    const v = this.v_proj.forward(context);
-    return this.proj.forward(crossAttention(q, k, v, this.heads), { residual });
+    return composed('CrossAttention', { x, context }, () => {
+      const q = this.q_proj.forward(x);
+      const k = this.k_proj.forward(context);
+      const v = this.v_proj.forward(context);
+      return this.proj.forward(crossAttention(q, k, v, this.heads), { residual });
+    });
   }
 }

@@ -4,8 +4,9 @@ import { addScalar, cast, div, floatType, sqrt, sub } from '../../kernels/elemen
 import { batchNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 import { ones, zeros } from './init.ts';
-import { type Module, parameters, statistics } from './module.ts';
+import { type Module, parametersOf, statistics } from './module.ts';
 import { affine, checkChannels, checkEps, meeting } from './norms.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -60,24 +61,28 @@ export class BatchNorm {
 
   /** In evaluation. */
   forward(x: Tensor): Tensor {
-    checkChannels('BatchNorm', x, this.weight);
-    const deviation = sqrt(addScalar(this.running_var, this.eps));
-    return affine(div(sub(cast(x, 'f32'), this.running_mean), deviation), this.weight, this.bias, floatType(x));
+    return composed('BatchNorm', { x }, () => {
+      checkChannels('BatchNorm', x, this.weight);
+      const deviation = sqrt(addScalar(this.running_var, this.eps));
+      return affine(div(sub(cast(x, 'f32'), this.running_mean), deviation), this.weight, this.bias, floatType(x));
+    });
   }
 
   /** In the step of a training. @throws ShapeError when a channel has fewer than two values. */
   forwardInTraining(x: Tensor): Tensor {
-    checkChannels('BatchNorm', x, this.weight);
-    if (!(x.size / this.weight.size >= 2)) {
-      throw new ShapeError('BatchNorm', 'training wants two values of a channel or more', { x: x.shape });
-    }
-    const { xs, type } = meeting(x, this.weight, this.bias);
-    const running = { mean: this.running_mean, variance: this.running_var };
-    return cast(batchNorm(...xs, running, this), type);
+    return composed('BatchNorm', { x }, () => {
+      checkChannels('BatchNorm', x, this.weight);
+      if (!(x.size / this.weight.size >= 2)) {
+        throw new ShapeError('BatchNorm', 'training wants two values of a channel or more', { x: x.shape });
+      }
+      const { xs, type } = meeting(x, this.weight, this.bias);
+      const running = { mean: this.running_mean, variance: this.running_var };
+      return cast(batchNorm(...xs, running, this), type);
+    });
   }
 }
 
 /** The parameters of a module, as {@link parameters} gives them, but for running statistics: those for an optimizer. */
 export function trainable(module: Module): Map<string, Tensor> {
-  return new Map([...parameters(module)].filter(([, t]) => !statistics.has(t)));
+  return new Map([...parametersOf('trainable', module)].filter(([, t]) => !statistics.has(t)));
 }

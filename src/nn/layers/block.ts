@@ -2,7 +2,8 @@ import { checkOptions } from '../../kernels/axis/index.ts';
 import type { Activation } from '../../kernels/elementwise/index.ts';
 import { recompute, type Tensor } from '../../tensor/graph/index.ts';
 import { Attention } from './attention.ts';
-import type { Initializer } from './init.ts';
+import { composed } from './composed.ts';
+import { checkInit, type Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Mlp } from './mlp.ts';
 import { checkLayer, type Weights } from './weights.ts';
@@ -25,9 +26,10 @@ export class Block {
   readonly mlp: Mlp;
 
   constructor(weights: Weights, options: BlockOptions = {} as BlockOptions) {
-    const { dim, heads, hidden, eps, init, activation } = options;
+    const { dim, heads, hidden, eps, init, activation } = options ?? {};
     checkLayer('Block', weights, { dim, heads, hidden }, arguments[2]);
     checkOptions('Block', options, ['dim', 'heads', 'hidden', 'eps', 'init', 'activation']);
+    checkInit('Block', init);
     this.norm1 = new LayerNorm(weights.in('norm1'), dim, eps);
     this.attn = new Attention(weights.in('attn'), dim, heads, init);
     this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);
@@ -35,8 +37,10 @@ export class Block {
   }
 
   forward(x: Tensor, causal = false): Tensor {
-    const attended = this.attn.forward(this.norm1.forward(x), x, causal);
-    return this.mlp.forward(this.norm2.forward(attended), attended);
+    return composed('Block', { x }, () => {
+      const attended = this.attn.forward(this.norm1.forward(x), x, causal);
+      return this.mlp.forward(this.norm2.forward(attended), attended);
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { gelu } from '../../kernels/elementwise/index.ts';
 import { permute, reshape, slice } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 import { Conv2d } from './conv2d.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Linear } from './linear.ts';
@@ -42,7 +43,7 @@ export class ConvStem {
   readonly patch: number;
 
   constructor(weights: Weights, options: ConvStemOptions = {} as ConvStemOptions) {
-    const { channels, patch, dim, eps = 1e-6 } = options;
+    const { channels, patch, dim, eps = 1e-6 } = options ?? {};
     checkLayer('ConvStem', weights, { channels, dim }, arguments[2]);
     checkOptions('ConvStem', options, ['channels', 'patch', 'dim', 'eps']);
     if (!isStemPatch(patch)) {
@@ -62,6 +63,10 @@ export class ConvStem {
   }
 
   forward(image: Tensor): Tensor {
+    return composed('ConvStem', { image }, () => this.#forward(image));
+  }
+
+  #forward(image: Tensor): Tensor {
     const [batch = 0, , height = 0, width = 0] = image.shape;
     const [rows, cols] = [Math.floor(height / this.patch), Math.floor(width / this.patch)];
     let x = permute(slice(slice(image, 2, 0, rows * this.patch), 3, 0, cols * this.patch), [0, 2, 3, 1]);

@@ -1,7 +1,9 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import { checkTensors } from '../../kernels/axis/index.ts';
 import { dropout, mul, where } from '../../kernels/elementwise/index.ts';
 import { fill, type Tensor } from '../../tensor/graph/index.ts';
-import { isFloat, ShapeError } from '../../tensor/values/index.ts';
+import { isFloat, ShapeError, shown } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 
 /**
  * In training, zeros in random places, with probability `rate`, and all else divided by `1 − rate`; else nothing.
@@ -28,12 +30,13 @@ export class Dropout {
 
   /** In evaluation: `x` itself. */
   forward(x: Tensor): Tensor {
+    checkTensors('Dropout', { x });
     return x;
   }
 
   /** With the seed of this step, u32 `[2]`. */
   forwardInTraining(x: Tensor, key: Tensor): Tensor {
-    checkSeed('Dropout', key);
+    checkInTraining('Dropout', x, key);
     return this.rate === 0 ? x : dropout(x, key, this.rate, this.stream);
   }
 }
@@ -58,30 +61,37 @@ export class Dropout2d {
 
   /** In evaluation: `x` itself. */
   forward(x: Tensor): Tensor {
+    checkTensors('Dropout2d', { x });
     return x;
   }
 
   /** With the seed of this step, u32 `[2]`. @throws ShapeError unless x is floats `[B, ..., C]`. */
   forwardInTraining(x: Tensor, key: Tensor): Tensor {
-    checkSeed('Dropout2d', key);
+    checkInTraining('Dropout2d', x, key);
     const { shape, dtype } = x;
     if (shape.length < 2 || !isFloat(dtype)) {
       throw new ShapeError('Dropout2d', `x must be floats, [B, ..., C] (x is ${dtype})`, { x: shape });
     }
     if (this.rate === 0) return x;
     const channels = shape.map((length, axis) => (axis === 0 || axis === shape.length - 1 ? length : 1));
-    const kept = dropout(fill(x.device, channels, 1, dtype), key, this.rate, this.stream);
-    return where(kept, mul(x, kept), 0);
+    return composed('Dropout2d', {}, () => {
+      const kept = dropout(fill(x.device, channels, 1, dtype), key, this.rate, this.stream);
+      return where(kept, mul(x, kept), 0);
+    });
   }
 }
 
 function checkRate(layer: string, rate: number, stream: number): void {
-  if (!(rate >= 0 && rate <= 1)) throw new ArgumentError(`${layer}: rate must be from 0 to 1; it is ${rate}`);
+  if (!(typeof rate === 'number' && rate >= 0 && rate <= 1)) {
+    throw new ArgumentError(`${layer}: rate must be from 0 to 1; it is ${shown(rate)}`);
+  }
   if (Number.isInteger(stream) && stream >= 0 && stream < 2 ** 32) return;
-  throw new ArgumentError(`${layer}: stream must be a whole number below 2³², another for each layer; it is ${stream}`);
+  throw new ArgumentError(
+    `${layer}: stream must be a whole number below 2³², another for each layer; it is ${shown(stream)}`,
+  );
 }
 
-function checkSeed(layer: string, key: unknown): void {
-  if (key !== undefined) return;
-  throw new ArgumentError(`${layer}: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]`);
+function checkInTraining(layer: string, x: unknown, key: unknown): void {
+  checkTensors(layer, { x });
+  checkTensors(layer, { key }, 'in training it is the seed of the step, u32 [2]: forwardInTraining(x, key)');
 }

@@ -23,6 +23,7 @@ export {
   type Module,
   parameter,
   parameters,
+  parametersOf,
   recordWith,
   replaceParameters,
   statistics,

@@ -14,21 +14,35 @@ export function withInit<O extends { readonly init?: Initializer }>(
 ): O {
   const options = typeof given === 'function' ? ({ init: given } as O) : given;
   checkOptions(layer, options, [...names, 'init']);
-  const { init } = options;
-  if (init === undefined || typeof init === 'function') return options;
+  checkInit(layer, options.init);
+  return options;
+}
+
+/** @throws ArgumentError for what is no initializer, but where there is none. */
+export function checkInit(layer: string, init: unknown): void {
+  if (init === undefined || typeof init === 'function') return;
   throw new ArgumentError(`${layer}: init must be an initializer, as normal(0.02); it is ${describe(init)}`);
 }
 
 export const zeros: Initializer = (shape) => new Float32Array(size(shape));
 export const ones: Initializer = (shape) => new Float32Array(size(shape)).fill(1);
 
+function checkSpread(op: string, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (typeof value === 'number' && value >= 0) continue;
+    throw new ArgumentError(`${op}: ${name} must be a number, 0 or more; it is ${describe(value)}`);
+  }
+}
+
 /** N(0, deviation²). */
 export function normal(deviation: number): Initializer {
+  checkSpread('normal', { deviation });
   return (shape, uniform) => Float32Array.from({ length: size(shape) }, () => deviation * normalNumber(uniform));
 }
 
 /** N(0, deviation²), drawn again outside of ±`bound` (an absolute value, as timm has it). */
 export function truncatedNormal(deviation: number, bound = 2): Initializer {
+  checkSpread('truncatedNormal', { deviation, bound });
   return (shape, uniform) =>
     Float32Array.from({ length: size(shape) }, () => {
       let value: number;
@@ -40,6 +54,7 @@ export function truncatedNormal(deviation: number, bound = 2): Initializer {
 
 /** Uniform in ±`bound`. */
 export function uniform(bound: number): Initializer {
+  checkSpread('uniform', { bound });
   return (shape, uniform) => Float32Array.from({ length: size(shape) }, () => bound * (2 * uniform() - 1));
 }
 

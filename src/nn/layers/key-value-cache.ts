@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { cachePlaces, checkCache, writeCacheRows } from '../../kernels/attention/index.ts';
-import { type Tensor, variable } from '../../tensor/graph/index.ts';
-import { ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, checkTensors, newVariable, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, shown } from '../../tensor/values/index.ts';
 
 export interface CacheSize {
   /** B: sequences that are written side by side. */
@@ -33,17 +33,16 @@ export class KeyValueCache {
   readonly k: Tensor;
   readonly v: Tensor;
 
-  constructor(
-    device: Device,
-    { batch, heads, length, width }: CacheSize = {} as CacheSize,
-    dtype: 'f32' | 'f16' = 'f32',
-  ) {
-    const shape = [batch, heads, length, width];
-    if (!shape.every((axis) => Number.isInteger(axis) && axis > 0)) {
-      throw new ShapeError('KeyValueCache', 'batch, heads, length and width must be whole numbers above 0', { shape });
+  constructor(device: Device, size: CacheSize = {} as CacheSize, dtype: 'f32' | 'f16' = 'f32') {
+    checkOptions('KeyValueCache', size, ['batch', 'heads', 'length', 'width'], 'sizes');
+    const { batch, heads, length, width } = size;
+    for (const [name, axis] of Object.entries({ batch, heads, length, width })) {
+      if (Number.isInteger(axis) && axis > 0) continue;
+      throw new ShapeError('KeyValueCache', `${name} must be a whole number above 0; it is ${shown(axis)}`);
     }
-    this.k = variable(device, shape, undefined, dtype);
-    this.v = variable(device, shape, undefined, dtype);
+    const shape = [batch, heads, length, width];
+    this.k = newVariable('KeyValueCache', device, shape, undefined, dtype);
+    this.v = newVariable('KeyValueCache', device, shape, undefined, dtype);
   }
 
   /** L. */
@@ -57,6 +56,10 @@ export class KeyValueCache {
    * of the same call have not taken.
    */
   places(position: Tensor, rows: number): { positions: Tensor; mask: Tensor } {
+    checkTensors('KeyValueCache', { position });
+    if (!(Number.isInteger(rows) && rows >= 0)) {
+      throw new ShapeError('KeyValueCache', `rows must be a whole number, 0 or more; it is ${shown(rows)}`);
+    }
     return cachePlaces(position, rows, this.length);
   }
 
@@ -67,6 +70,7 @@ export class KeyValueCache {
    * @throws ShapeError when shapes or dtypes do not fit, or N is larger than L; ArgumentError when a gradient through it is asked for.
    */
   put(k: Tensor, v: Tensor, position: Tensor): { k: Tensor; v: Tensor } {
+    checkTensors('KeyValueCache', { k, v, position });
     checkCache(this.k, k, v, position);
     return { k: writeCacheRows(this.k, k, position), v: writeCacheRows(this.v, v, position) };
   }

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../kernels/axis/index.ts';
 import type { Activation } from '../../kernels/elementwise/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -36,6 +37,7 @@ export class Linear {
     x: Tensor,
     epilogue: { readonly activation?: Activation | undefined; readonly residual?: Tensor | undefined } = {},
   ): Tensor {
+    checkOptions('Linear', epilogue, ['bias', 'activation', 'residual']);
     return linear(x, this.weight, { bias: this.bias, ...epilogue });
   }
 }

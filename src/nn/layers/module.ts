@@ -1,5 +1,5 @@
 import { Device } from '../../gpu/index.ts';
-import { free, Tensor, variable } from '../../tensor/graph/index.ts';
+import { checkFunction, free, newVariable, Tensor } from '../../tensor/graph/index.ts';
 import { describe, type HostValues, type Shape, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
 
 /**
@@ -11,9 +11,9 @@ export type Module = object;
 /** A weight: a variable, found by {@link parameters} because it is a field of a module. */
 export function parameter(device: Device, shape: Shape, values: HostValues): Tensor {
   if (values === undefined) {
-    throw new ShapeError('parameter', 'the first values are missing; for zeros give new Float32Array(n)', { shape });
+    throw new ShapeError('parameter', 'values are missing; zeros are new Float32Array(n)', { shape });
   }
-  return variable(device, shape, values, 'f32');
+  return newVariable('parameter', device, shape, values, 'f32');
 }
 
 /** Variables among the parameters that steps write and no optimizer does: running statistics. */
@@ -27,13 +27,17 @@ export const statistics: WeakSet<Tensor> = /*#__PURE__*/ new WeakSet();
  * @throws StepError when two parameters have one name.
  */
 export function parameters(module: Module): Map<string, Tensor> {
+  return parametersOf('parameters', module);
+}
+
+/** {@link parameters}, for `op`. */
+export function parametersOf(op: string, module: Module): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   const seen = new Set<Tensor>();
-  walk(module, (t, path) => {
+  walk(op, module, (t, path) => {
     if (t.storage.root.kind !== 'variable' || seen.has(t)) return;
     seen.add(t);
-    if (found.has(path))
-      throw new StepError(`parameters: two parameters are called '${path}'; rename a field or a key`);
+    if (found.has(path)) throw new StepError(`${op}: two parameters are called '${path}'; rename a field or a key`);
     found.set(path, t);
   });
   return found;
@@ -45,7 +49,7 @@ export function parameters(module: Module): Map<string, Tensor> {
  */
 export function replaceParameters(module: Module, by: ReadonlyMap<Tensor, Tensor>): () => void {
   const undo: (() => void)[] = [];
-  walk(module, (t, _, put) => {
+  walk('parameters', module, (t, _, put) => {
     const other = by.get(t);
     if (!other) return;
     put(other);
@@ -85,7 +89,11 @@ export function recordWith<R>(op: string, module: Module, by: ReadonlyMap<Tensor
  * @throws StepError when the module has no parameter of a name, or `body` is async; ShapeError when a tensor has another shape.
  */
 export function withParameters<R>(module: Module, others: ReadonlyMap<string, Tensor>, body: () => R): R {
-  const own = parameters(module);
+  const own = parametersOf('withParameters', module);
+  if (!(others instanceof Map)) {
+    throw new StepError(`withParameters: the other tensors come as a Map, by name; got ${describe(others)}`);
+  }
+  checkFunction('withParameters', 'the body', body);
   const by = new Map<Tensor, Tensor>();
   for (const [name, other] of others) {
     const parameter = own.get(name);
@@ -105,7 +113,7 @@ export function withParameters<R>(module: Module, others: ReadonlyMap<string, Te
 }
 
 /** Sees all tensors in a module, with the path to each, and what puts another into its place. */
-function walk(module: Module, see: (t: Tensor, path: string, put: (other: Tensor) => void) => void): void {
+function walk(op: string, module: Module, see: (t: Tensor, path: string, put: (other: Tensor) => void) => void): void {
   const entered = new Set<object>();
   const enter = (holder: object, path: string): void => {
     // Modules may know each other in a circle.
@@ -114,6 +122,7 @@ function walk(module: Module, see: (t: Tensor, path: string, put: (other: Tensor
     const visit = (key: unknown, value: unknown, put: (other: Tensor) => void) => {
       if (typeof value !== 'object' || value === null) return;
       const full = path ? `${path}.${String(key)}` : String(key);
+      if (value instanceof Promise) throw new StepError(`${op}: '${full}' is a promise; await it`);
       if (value instanceof Tensor) see(value, full, put);
       else if (isModule(value)) enter(value, full);
     };
@@ -122,36 +131,36 @@ function walk(module: Module, see: (t: Tensor, path: string, put: (other: Tensor
     };
     if (holder instanceof Map) for (const [key, value] of holder) visit(key, value, (other) => holder.set(key, other));
     else if (Array.isArray(holder)) holder.forEach((value, i) => void visit(i, value, setField(i)));
-    else if (holder instanceof Set) checkSet(holder, path);
+    else if (holder instanceof Set) checkSet(op, holder, path);
     else for (const [key, value] of Object.entries(holder)) visit(key, value, setField(key));
   };
-  if (module instanceof Tensor || !isModule(module)) {
-    throw new StepError(`parameters: a module is an object, an array or a Map; got ${describe(module)}`);
+  if (!isModule(module)) {
+    throw new StepError(`${op}: a module is an object, an array or a Map; got ${describe(module)}`);
   }
   enter(module, '');
 }
 
 /** What is in a set has no name. */
-function checkSet(set: ReadonlySet<unknown>, path: string): void {
+function checkSet(op: string, set: ReadonlySet<unknown>, path: string): void {
   for (const value of set) {
     if (!(value instanceof Tensor)) continue;
-    throw new StepError(`parameters: '${path}' is a Set, which gives its tensors no names; use an array or a Map`);
+    throw new StepError(`${op}: '${path}' is a Set, without names; use an array or a Map`);
   }
 }
 
 function isModule(value: unknown): value is Module {
   if (typeof value !== 'object' || value === null) return false;
-  return !(value instanceof Tensor || value instanceof Device || ArrayBuffer.isView(value));
+  return !(value instanceof Tensor || value instanceof Device || value instanceof Promise || ArrayBuffer.isView(value));
 }
 
 /** Number of weights. */
 export function countParameters(module: Module): number {
   let n = 0;
-  for (const t of parameters(module).values()) n += t.size;
+  for (const t of parametersOf('countParameters', module).values()) n += t.size;
   return n;
 }
 
 /** Frees the memory of all parameters. Steps that use them must be gone. */
 export function freeParameters(module: Module): void {
-  for (const t of parameters(module).values()) free(t);
+  for (const t of parametersOf('freeParameters', module).values()) free(t);
 }

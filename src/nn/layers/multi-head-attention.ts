@@ -7,12 +7,13 @@ import {
   rotaryEmbedding,
   toHeads,
 } from '../../kernels/attention/index.ts';
-import { checkOptions } from '../../kernels/axis/index.ts';
+import { checkOptions, checkTensors } from '../../kernels/axis/index.ts';
 import { reshape, slice, split } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { type Initializer, uniform, xavierUniform, zeros } from './init.ts';
+import { composed } from './composed.ts';
+import { checkInit, type Initializer, uniform, xavierUniform, zeros } from './init.ts';
 import { KeyValueCache } from './key-value-cache.ts';
 import { Linear } from './linear.ts';
 import { checkLayer, type Weights } from './weights.ts';
@@ -79,6 +80,8 @@ export class MultiHeadAttention {
     checkLayer('MultiHeadAttention', weights, { dim, heads }, arguments[4]);
     checkOptions('MultiHeadAttention', options, ['bias', 'init', 'kvHeads', 'rotary']);
     const { bias = true, init = xavierUniform, kvHeads = heads, rotary } = options;
+    checkInit('MultiHeadAttention', init);
+    if (rotary !== undefined) checkTensors('MultiHeadAttention', { rotary });
     if (!(Number.isInteger(heads) && heads > 0 && dim % heads === 0)) {
       throw new ShapeError('MultiHeadAttention', `${dim} channels do not divide into ${heads} heads`);
     }
@@ -107,14 +110,27 @@ export class MultiHeadAttention {
    */
   forward(x: Tensor, inputs: MultiHeadAttentionInputs = {}): Tensor {
     checkOptions('MultiHeadAttention', inputs, ['context', 'causal', 'mask', 'positions', 'cache', 'position']);
+    const { context } = inputs;
+    return composed('MultiHeadAttention', context === undefined ? { x } : { x, context }, () =>
+      this.#forward(x, inputs),
+    );
+  }
+
+  #forward(x: Tensor, inputs: MultiHeadAttentionInputs): Tensor {
     const { context, causal = false, mask, cache } = inputs;
     this.#check(inputs);
+    const dim = this.#width * this.heads;
+    for (const [name, { shape }] of Object.entries({ x, ...(context && { context }) })) {
+      if (shape.length === 3 && shape[2] === dim) continue;
+      const rule = `${name} must be [B, ${name === 'x' ? 'N' : 'M'}, C] with ${dim} channels`;
+      throw new ShapeError('MultiHeadAttention', rule, { [name]: shape });
+    }
     if (context) return this.out_proj.forward(this.#toContext(x, context, { causal, mask }));
     const { heads, kvHeads } = this;
     if (kvHeads === heads && !this.#rotary && !cache) {
       return this.out_proj.forward(qkvAttention(this.#project(x, 0, this.#rows), heads, { causal, mask }));
     }
-    const [dim, own] = [this.#width * heads, this.#width * kvHeads];
+    const own = this.#width * kvHeads;
     const [q, k, v] = split(this.#project(x, 0, this.#rows), 2, [dim, own, own]) as [Tensor, Tensor, Tensor];
     const turned = [toHeads(q, heads), toHeads(k, kvHeads), toHeads(v, kvHeads)] as const;
     const y = cache ? this.#toCache(turned, cache, inputs) : this.#toItself(turned, inputs);

@@ -4,6 +4,7 @@ import { add, addScalar, cast, div, floatType, mul, sqrt, square } from '../../k
 import { groupNorm } from '../../kernels/row-ops/index.ts';
 import { checkOptions, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError, size } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 import { ones, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -27,10 +28,12 @@ export class RMSNorm {
   }
 
   forward(x: Tensor): Tensor {
-    checkChannels('RMSNorm', x, this.weight);
-    const wide = cast(x, 'f32');
-    const size = sqrt(addScalar(mean(square(wide), { axes: -1, keepDims: true }), this.eps));
-    return cast(mul(div(wide, size), cast(this.weight, 'f32')), floatType(x));
+    return composed('RMSNorm', { x }, () => {
+      checkChannels('RMSNorm', x, this.weight);
+      const wide = cast(x, 'f32');
+      const size = sqrt(addScalar(mean(square(wide), { axes: -1, keepDims: true }), this.eps));
+      return cast(mul(div(wide, size), cast(this.weight, 'f32')), floatType(x));
+    });
   }
 }
 
@@ -63,11 +66,13 @@ export class GroupNorm {
   }
 
   forward(x: Tensor): Tensor {
-    checkChannels('GroupNorm', x, this.weight);
-    if (x.shape.length < 2) throw new ShapeError('GroupNorm', 'x must be [B, ..., channels]', { x: x.shape });
-    if (x.size === 0) return x;
-    const { xs, type } = meeting(x, this.weight, this.bias);
-    return cast(groupNorm(...xs, this.groups, this.eps), type);
+    return composed('GroupNorm', { x }, () => {
+      checkChannels('GroupNorm', x, this.weight);
+      if (x.shape.length < 2) throw new ShapeError('GroupNorm', 'x must be [B, ..., channels]', { x: x.shape });
+      if (x.size === 0) return x;
+      const { xs, type } = meeting(x, this.weight, this.bias);
+      return cast(groupNorm(...xs, this.groups, this.eps), type);
+    });
   }
 }
 
@@ -109,15 +114,17 @@ export class InstanceNorm {
 
   /** @throws ShapeError unless x is `[B, ..., channels]` and a channel of an image has two values or more. */
   forward(x: Tensor): Tensor {
-    const places = size(x.shape.slice(1, -1));
-    if (x.shape.length < 3 || x.shape.at(-1) !== this.channels || places === 1) {
-      const rule = `x must be [B, ..., ${this.channels}], with two places or more between`;
-      throw new ShapeError('InstanceNorm', rule, { x: x.shape });
-    }
-    if (x.size === 0) return x;
-    const same = (value: number) => fill(x.device, [this.channels], value, floatType(x));
-    const { xs, type } = meeting(x, this.weight ?? same(1), this.bias ?? same(0));
-    return cast(groupNorm(...xs, this.channels, this.eps), type);
+    return composed('InstanceNorm', { x }, () => {
+      const places = size(x.shape.slice(1, -1));
+      if (x.shape.length < 3 || x.shape.at(-1) !== this.channels || places === 1) {
+        const rule = `x must be [B, ..., ${this.channels}], with two places or more between`;
+        throw new ShapeError('InstanceNorm', rule, { x: x.shape });
+      }
+      if (x.size === 0) return x;
+      const same = (value: number) => fill(x.device, [this.channels], value, floatType(x));
+      const { xs, type } = meeting(x, this.weight ?? same(1), this.bias ?? same(0));
+      return cast(groupNorm(...xs, this.channels, this.eps), type);
+    });
   }
 }
 

@@ -32,7 +32,7 @@ export async function saveParameters(
   checkOptions('saveParameters', options, ['dtype', 'metadata', 'name']);
   const { dtype = 'F32', metadata, name = 'parameters' } = options;
   checkChoice('saveParameters', 'dtype', dtype, ['F32', 'F16']);
-  const named = [...namedTensors(module)];
+  const named = [...namedTensors('saveParameters', module)];
   // The state of an optimizer may have none.
   if (named.length === 0 && !(module instanceof Map)) {
     throw new StepError(
@@ -118,8 +118,8 @@ export async function loadMatching(
   file: string,
   names: (name: string) => string = (name) => name,
 ): Promise<LoadReport> {
-  checkStored('loadMatching', stored, file);
-  const named = namedTensors(module);
+  checkStored('loadMatching', stored, file, names);
+  const named = namedTensors('loadMatching', module);
   const fitting = new Map<string, Tensor>();
   const missing: string[] = [];
   const otherShape: { name: string; shape: Shape; inFile: Shape }[] = [];

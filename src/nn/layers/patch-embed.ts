@@ -1,7 +1,7 @@
 import { checkOptions } from '../../kernels/axis/index.ts';
 import { patchEmbed } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { type Initializer, xavierUniform, zeros } from './init.ts';
+import { checkInit, type Initializer, xavierUniform, zeros } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
 /** The convolution of a patch embedding: `weight` is `[dim, channels, patch, patch]`. */
@@ -31,9 +31,10 @@ export class PatchEmbed {
     options: PatchEmbedOptions = {} as PatchEmbedOptions,
     init: Initializer = xavierUniform,
   ) {
-    const { channels, patch, dim, bias = true } = options;
+    const { channels, patch, dim, bias = true } = options ?? {};
     checkLayer('PatchEmbed', weights, { channels, patch, dim }, arguments[3]);
     checkOptions('PatchEmbed', options, ['channels', 'patch', 'dim', 'bias']);
+    checkInit('PatchEmbed', init);
     this.proj = new PatchProjection(weights.in('proj'), [dim, channels, patch, patch], init, bias);
   }
 

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import { shown } from '../../tensor/values/index.ts';
 
 /** 4 GiB. */
 const MAX_VALUES = 2 ** 30;
@@ -9,15 +10,18 @@ const MAX_VALUES = 2 ** 30;
  * `[sin(c·w), cos(c·w), sin(r·w), cos(r·w)]`: the column comes first. Computed in double, stored in single precision.
  */
 export function sinCosPositions(dim: number, rows: number, cols: number, cls: boolean): Float32Array {
-  if (dim % 4 !== 0) throw new ArgumentError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
-  const q = dim / 4;
   const first = cls ? 1 : 0;
   const fits = [dim, rows, cols].every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!fits || (first + rows * cols) * dim > MAX_VALUES) {
     throw new ArgumentError(
-      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MAX_VALUES} values; got ${dim}, ${rows} and ${cols}`,
+      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MAX_VALUES} values; got ${[dim, rows, cols].map(shown).join(', ')}`,
     );
   }
+  if (dim % 4 !== 0) throw new ArgumentError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
+  if (cls !== undefined && typeof cls !== 'boolean') {
+    throw new ArgumentError(`sinCosPositions: cls must be true or false; it is ${shown(cls)}`);
+  }
+  const q = dim / 4;
   const table = new Float32Array((first + rows * cols) * dim);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c++) {

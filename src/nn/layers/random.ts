@@ -1,3 +1,8 @@
+import { ArgumentError } from '../../gpu/index.ts';
+import { checkNumber } from '../../kernels/axis/index.ts';
+import { checkFunction } from '../../tensor/graph/index.ts';
+import { shown } from '../../tensor/values/index.ts';
+
 /** Uniform numbers in [0, 1): the host's generator, for initial weights and the order of images. Same on every platform. */
 export type Random = () => number;
 
@@ -13,6 +18,12 @@ export function hashText(text: string): number {
  * layer does not change the weights of the others.
  */
 export function random(seed: number, name = ''): Random {
+  checkNumber('random', 'seed', seed);
+  return generator(seed, name);
+}
+
+/** {@link random}, of a seed that was checked. */
+export function generator(seed: number, name: string): Random {
   let a = hashText(`${seed}:${name}`);
   let b = hashText(`${name}/${seed}`);
   let c = seed >>> 0;
@@ -35,6 +46,10 @@ export function normalNumber(uniform: Random): number {
 
 /** The numbers 0..n−1 in random order (Fisher and Yates). */
 export function permutation(n: number, uniform: Random): Uint32Array {
+  if (!(Number.isInteger(n) && n >= 0)) {
+    throw new ArgumentError(`permutation: n must be a whole number, 0 or more; it is ${shown(n)}`);
+  }
+  checkFunction('permutation', 'the generator, as random(seed),', uniform);
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor(uniform() * (i + 1));

@@ -5,6 +5,7 @@ import { split } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import { fill, Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 import { uniform } from './init.ts';
 import { checkLayer, type Weights } from './weights.ts';
 
@@ -122,8 +123,10 @@ export class GRUCell extends RecurrentCell {
 
   /** `x` `[B, inputs]` and the state `[B, H]`, zeros by default → the next state. @throws ShapeError when they do not fit. */
   forward(x: Tensor, state?: Tensor): Tensor {
-    const { arrived, states } = this.begin('GRUCell', x, [state]);
-    return gruTurn(states[0] as Tensor, arrived, this.recurrence);
+    return composed('GRUCell', { x }, () => {
+      const { arrived, states } = this.begin('GRUCell', x, [state]);
+      return gruTurn(states[0] as Tensor, arrived, this.recurrence);
+    });
   }
 }
 
@@ -142,7 +145,9 @@ export class LSTMCell extends RecurrentCell {
 
   /** `x` `[B, inputs]` and the state `[h, c]`, zeros by default → the next one. @throws ShapeError when they do not fit. */
   forward(x: Tensor, state?: readonly [h: Tensor, c: Tensor]): [h: Tensor, c: Tensor] {
-    const { arrived, states } = this.begin('LSTMCell', x, pairOfStates('LSTMCell', state));
-    return lstmTurn(states as [Tensor, Tensor], arrived, this.recurrence);
+    return composed('LSTMCell', { x }, () => {
+      const { arrived, states } = this.begin('LSTMCell', x, pairOfStates('LSTMCell', state));
+      return lstmTurn(states as [Tensor, Tensor], arrived, this.recurrence);
+    });
   }
 }

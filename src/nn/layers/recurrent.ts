@@ -4,6 +4,7 @@ import { concat, permute, reshape, slice } from '../../kernels/layout/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import { scan, Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 import { Dropout } from './dropout.ts';
 import { uniform } from './init.ts';
 import { gruTurn, lstmTurn, pairOfStates, type Recurrence, stateOf } from './recurrent-cells.ts';
@@ -138,12 +139,12 @@ export class GRU extends Recurrent {
    * @throws ShapeError when x or the state do not fit.
    */
   forward(x: Tensor, state?: Tensor): { y: Tensor; state: Tensor } {
-    return this.#over(x, state);
+    return composed('GRU', { x }, () => this.#over(x, state));
   }
 
   /** As in training, with dropout between the layers. `key` is the seed of the step, u32 `[2]`. */
   forwardInTraining(x: Tensor, key: Tensor, state?: Tensor): { y: Tensor; state: Tensor } {
-    return this.#over(x, state, checkSeed('GRU', key));
+    return composed('GRU', { x }, () => this.#over(x, state, checkSeed('GRU', key)));
   }
 
   #over(x: Tensor, state: Tensor | undefined, key?: Tensor): { y: Tensor; state: Tensor } {
@@ -181,7 +182,7 @@ export class LSTM extends Recurrent {
    * @throws ShapeError when x or the state do not fit.
    */
   forward(x: Tensor, state?: readonly [h: Tensor, c: Tensor]): { y: Tensor; state: [h: Tensor, c: Tensor] } {
-    return this.#over(x, state);
+    return composed('LSTM', { x }, () => this.#over(x, state));
   }
 
   /** As in training, with dropout between the layers. `key` is the seed of the step, u32 `[2]`. */
@@ -190,7 +191,7 @@ export class LSTM extends Recurrent {
     key: Tensor,
     state?: readonly [h: Tensor, c: Tensor],
   ): { y: Tensor; state: [h: Tensor, c: Tensor] } {
-    return this.#over(x, state, checkSeed('LSTM', key));
+    return composed('LSTM', { x }, () => this.#over(x, state, checkSeed('LSTM', key)));
   }
 
   #over(

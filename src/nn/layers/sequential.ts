@@ -1,6 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
-import { Tensor } from '../../tensor/graph/index.ts';
+import { checkTensors, Tensor } from '../../tensor/graph/index.ts';
 import { describe } from '../../tensor/values/index.ts';
+import { composed } from './composed.ts';
 
 /** A layer, or a function of a tensor such as `gelu`. */
 export type Layer =
@@ -44,11 +45,13 @@ export class Sequential {
   }
 
   forward(x: Tensor): Tensor {
+    checkTensors('Sequential', { x });
     return this.#run(x, (x, layer) => layer.forward(x));
   }
 
   /** As in training: where a layer has a `forwardInTraining`, that. `key` is the seed of the step, u32 `[2]`, which {@link Dropout} needs. */
   forwardInTraining(x: Tensor, key?: Tensor): Tensor {
+    checkTensors('Sequential', { x });
     return this.#run(x, (x, layer) =>
       layer.forwardInTraining ? layer.forwardInTraining(x, key as Tensor) : layer.forward(x),
     );
@@ -60,7 +63,9 @@ export class Sequential {
 
   #run(x: Tensor, forward: (x: Tensor, layer: Exclude<Layer, (x: Tensor) => Tensor>) => Tensor): Tensor {
     return [...this].reduce((x, layer, i) => {
-      const y: unknown = typeof layer === 'function' ? layer(x) : forward(x, layer);
+      const y: unknown = composed(`Sequential: layer ${i}`, {}, () =>
+        typeof layer === 'function' ? layer(x) : forward(x, layer),
+      );
       if (y instanceof Tensor) return y;
       throw new ArgumentError(`Sequential: layer ${i} must give a tensor; it gave ${describe(y)}`);
     }, x);

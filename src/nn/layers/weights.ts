@@ -1,6 +1,6 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { checkNumber } from '../../kernels/axis/index.ts';
-import { checkDevice, free, Tensor, variable, write } from '../../tensor/graph/index.ts';
+import { checkDevice, checkFunction, free, Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { describe, formatShape, isFloat, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import {
   CheckpointError,
@@ -11,8 +11,8 @@ import {
   type WeightTensor,
 } from '../safetensors/index.ts';
 import type { Initializer } from './init.ts';
-import { freeParameters, type Module, parameter, parameters } from './module.ts';
-import { random } from './random.ts';
+import { freeParameters, type Module, parameter, parametersOf } from './module.ts';
+import { generator } from './random.ts';
 
 /** Where a module under construction gets its weights from; `in` descends by one field. */
 export interface Weights {
@@ -37,16 +37,19 @@ export function checkLayer(
   sizes: Readonly<Record<string, unknown>>,
   extra?: unknown,
 ): void {
-  if (typeof (weights as Partial<Weights> | undefined)?.parameter !== 'function') {
-    throw new ArgumentError(
-      `${layer}: its weights come first, as newWeights(device, 1) gives them; got ${describe(weights)}`,
-    );
-  }
+  checkWeights(layer, weights);
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isInteger(size) && (size as number) >= 0) continue;
     throw new ArgumentError(`${layer}: ${name} must be a whole number, 0 or more; it is ${describe(size)}`);
   }
   if (extra !== undefined) throw new ArgumentError(`${layer}: options come by name, not as ${describe(extra)}`);
+}
+
+function checkWeights(op: string, weights: unknown): void {
+  if (typeof (weights as Partial<Weights> | undefined)?.parameter === 'function') return;
+  throw new ArgumentError(
+    `${op}: its weights come first, as newWeights(device, 1) gives them; got ${describe(weights)}`,
+  );
 }
 
 /** Values of a weight that are made of tensors in a file. */
@@ -77,6 +80,8 @@ function weightsBelow(path: string, device: Device, give: Give, build: Build, se
 
 /** Weights whose values come from a function of the full name and shape. */
 export function weightsFrom(device: Device, values: WeightValues): Weights {
+  checkDevice('weightsFrom', device);
+  checkFunction('weightsFrom', 'values', values);
   // Only while a module is built that is waited for: elsewhere, nobody would read what is in a file.
   let waiting: Waiting[] | undefined;
   const give: Give = (name, shape, init) => {
@@ -147,11 +152,13 @@ async function readWaiting(device: Device, waiting: readonly Waiting[]): Promise
  * @throws ArgumentError where new weights are asked for by names other than those under which the module would be saved.
  */
 export async function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+  checkWeights('buildModule', weights);
+  checkFunction('buildModule', 'what makes the module', make);
   // Those of files may have names of their own, and another module that is a part of this one has had its check.
   if (weights.seed === undefined) return weights.build(make);
   const asked = new Map<Tensor, string>();
   const module = await weights.build((own) => make(noting(own, asked, '')));
-  for (const [path, t] of parameters(module)) {
+  for (const [path, t] of parametersOf('buildModule', module)) {
     const name = asked.get(t) ?? path;
     // A part of a model that is held elsewhere, or a model within an object, has a path before the one or the other.
     if (`.${name}`.endsWith(`.${path}`) || `.${path}`.endsWith(`.${name}`)) continue;
@@ -191,7 +198,7 @@ export function newWeights(device: Device, seed: number): Weights {
       throw new ArgumentError(`newWeights: '${name}' is asked for twice; give each layer its own weights.in('a')`);
     }
     given.add(name);
-    return parameter(device, shape, init(shape, random(seed, name)));
+    return parameter(device, shape, init(shape, generator(seed, name)));
   };
   return weightsBelow('', device, give, async (make) => make(), seed);
 }
@@ -206,7 +213,8 @@ export function newWeights(device: Device, seed: number): Weights {
  * @throws StepError when the module has no weight of that name.
  */
 export function sharedWeights(device: Device, module: Module): Weights {
-  const named = parameters(module);
+  checkDevice('sharedWeights', device);
+  const named = parametersOf('sharedWeights', module);
   const give: Give = (name) => {
     const found = named.get(name);
     if (!found) throw new StepError(`sharedWeights: the module has no weight '${name}', which the other one needs`);
@@ -227,7 +235,8 @@ export function storedWeights(
   file: string,
   names: (name: string) => string | readonly string[] = (name) => name,
 ): Weights {
-  checkStored('storedWeights', stored, file);
+  checkDevice('storedWeights', device);
+  checkStored('storedWeights', stored, file, names);
   return weightsFrom(device, (name, shape) => {
     const theirs = names(name);
     const list = typeof theirs === 'string' ? [theirs] : theirs;
@@ -258,8 +267,9 @@ function find<T extends WeightTensor>(stored: ReadonlyMap<string, T>, file: stri
   return found;
 }
 
-/** @throws ArgumentError unless tensors by name come second, and the name of their file third. */
-export function checkStored(op: string, stored: unknown, file: unknown): void {
+/** @throws ArgumentError unless tensors by name come second, the name of their file third, and what translates names fourth. */
+export function checkStored(op: string, stored: unknown, file: unknown, names: unknown): void {
+  checkFunction(op, 'what translates names', names);
   if (typeof (stored as Partial<ReadonlyMap<string, unknown>> | undefined)?.get !== 'function') {
     throw new ArgumentError(
       `${op}: a file's tensors come second, as readSafetensors(bytes).tensors gives them; got ${describe(stored)}`,
@@ -319,8 +329,8 @@ function targetsOf<T extends WeightTensor>(
   file: string,
   names: (name: string) => string,
 ): (readonly [target: Tensor, found: T])[] {
-  checkStored('loadParameters', stored, file);
-  const named = namedTensors(module);
+  checkStored('loadParameters', stored, file, names);
+  const named = namedTensors('loadParameters', module);
   if (named.size === 0)
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
   if (named !== module) {
@@ -339,8 +349,8 @@ function targetsOf<T extends WeightTensor>(
 }
 
 /** Named tensors as they are, or the parameters of a module. */
-export function namedTensors(module: Module | ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+export function namedTensors(op: string, module: Module | ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
   const isNamed =
     module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
-  return isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  return isNamed ? (module as ReadonlyMap<string, Tensor>) : parametersOf(op, module);
 }

@@ -92,7 +92,7 @@ export function flattenParameters(
   const buckets: { buffer: number; offset: number; floats: number }[] = [];
   const seen = new Map<Storage, string>();
   const refuse = (found: unknown) =>
-    new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(found)}`);
+    new StepError(`optimizer: give parameters(model), or such pairs; got ${describe(found)}`);
   if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
     throw refuse(named);
   const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
@@ -135,12 +135,12 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
     throw new StepError(`optimizer: '${name}' and '${before}' are the same parameter; give it once`);
   seen.set(storage, name);
   if (storage.kind !== 'variable' || tensor.dtype !== 'f32') {
-    throw new StepError(`optimizer: '${name}' is no parameter; make it with parameter() or variable()`);
+    throw new StepError(`optimizer: '${name}' is no parameter; make it with parameter()`);
   }
   if (statistics.has(tensor)) {
     throw new StepError(`optimizer: '${name}' is a running statistic; give trainable(model)`);
   }
-  if (storage.parent) throw new StepError(`optimizer: '${name}' has an optimizer already; a parameter has one`);
+  if (storage.parent) throw new StepError(`optimizer: '${name}' has an optimizer already`);
   if (!storage.memory) throw new StepError(`optimizer: the memory of '${name}' was freed`);
   if (tensor.device !== device) throw new StepError(`optimizer: '${name}' is on another device`);
 }
@@ -180,7 +180,7 @@ export function placeGradients(
   if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run()');
   if (gradients?.length !== parameters.length) {
     throw new StepError(
-      `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters; give one for each`,
+      `optimizer: got ${gradients?.length ?? describe(gradients)} for the gradients of ${parameters.length} parameters`,
     );
   }
   gradients.forEach((gradient, i) => {

@@ -25,6 +25,20 @@ export interface MuonOptions extends OptimizerOptions {
   readonly adjust?: 'spectral' | 'rms';
 }
 
+/** The pairs that were given, as long as they are matrices; whether they are pairs at all, every optimizer asks. */
+function* matrices(named: Iterable<readonly [string, Tensor]>): Generator<readonly [string, Tensor]> {
+  if (typeof named?.[Symbol.iterator] !== 'function') return yield named as never;
+  for (const pair of named) {
+    const axes = pair?.[1]?.shape?.length;
+    if (axes !== undefined && axes !== 2) {
+      throw new ArgumentError(
+        `Muon: it updates matrices, and '${pair[0]}' has ${axes} axes; give that to another optimizer, such as AdamW`,
+      );
+    }
+    yield pair;
+  }
+}
+
 /** Of Keller Jordan's quintic: it brings singular values of (0, 1] near 1 in five steps. */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 
@@ -60,19 +74,12 @@ export class Muon extends Optimizer<'m'> {
    * @throws StepError when there are none; ArgumentError when one is no matrix.
    */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: MuonOptions = {}) {
-    const { nesterov = true, adjust = 'spectral' } = options;
-    checkChoice('Muon', 'adjust', adjust, ['spectral', 'rms']);
     const defaults = { momentum: 0.95, weightDecay: 0.1, eps: 1e-7, iterations: 5 };
     const numbers = ruleNumbers('Muon', options, defaults, ['momentum'], ['nesterov', 'adjust']);
-    const pairs = [...named];
-    for (const [name, t] of pairs) {
-      if (t.shape.length === 2) continue;
-      throw new ArgumentError(
-        `Muon: it updates matrices, and '${name}' has ${t.shape.length} axes; give that to another optimizer, such as AdamW`,
-      );
-    }
+    const { nesterov = true, adjust = 'spectral' } = options;
+    checkChoice('Muon', 'adjust', adjust, ['spectral', 'rms']);
     // All of them are matrices, so that no default leaves one without decay.
-    super('Muon', ['m'], device, pairs, options);
+    super('Muon', ['m'], device, matrices(named), options);
     this.#options = { ...numbers, nesterov, adjust };
   }
 

@@ -1,8 +1,8 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { checkOptions } from '../../kernels/axis/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
-import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkDevice, free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
+import { describe, ShapeError, sameShape, shown } from '../../tensor/values/index.ts';
 import {
   type FlatBuffer,
   type FlatParameters,
@@ -55,8 +55,10 @@ export abstract class Optimizer<S extends string = string> {
     named: Iterable<readonly [string, Tensor]>,
     options: OptimizerOptions,
   ) {
+    checkDevice(name, device);
     const { maxNorm = Number.POSITIVE_INFINITY } = options;
-    if (!(maxNorm > 0)) throw new ArgumentError(`${name}: maxNorm must be above 0; it is ${maxNorm}`);
+    if (!(typeof maxNorm === 'number' && maxNorm > 0))
+      throw new ArgumentError(`${name}: maxNorm must be above 0; it is ${shown(maxNorm)}`);
     this.#name = name;
     this.#maxNorm = maxNorm;
     this.device = device;
@@ -91,11 +93,11 @@ export abstract class Optimizer<S extends string = string> {
   hyperparameters(t: number, lr: number, scale = 1): Float32Array {
     const name = this.#name;
     // Adam's step 0 would divide by 1 - β^0 = 0.
-    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${t}`);
-    if (!(lr >= 0 && lr < Number.POSITIVE_INFINITY)) {
-      throw new ArgumentError(`${name}: the learning rate must be a finite number, 0 or more; it is ${lr}`);
+    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${shown(t)}`);
+    if (!(Number.isFinite(lr) && lr >= 0)) {
+      throw new ArgumentError(`${name}: the learning rate must be a finite number, 0 or more; it is ${shown(lr)}`);
     }
-    if (!Number.isFinite(scale)) throw new ArgumentError(`${name}: the scale of gradients is ${scale}`);
+    if (!Number.isFinite(scale)) throw new ArgumentError(`${name}: the scale of gradients is ${shown(scale)}`);
     return this.numbers(t, lr, scale);
   }
 
@@ -121,7 +123,8 @@ export abstract class Optimizer<S extends string = string> {
 
   /** Records that `scale` times these gradients is kept for {@link apply}. With n equal micro-batches `scale` is 1 / n. */
   accumulate(gradients: readonly Tensor[], scale: number): void {
-    if (!Number.isFinite(scale)) throw new ArgumentError(`${this.#name}: the scale of a micro-batch is ${scale}`);
+    if (!Number.isFinite(scale))
+      throw new ArgumentError(`${this.#name}: the scale of a micro-batch is ${shown(scale)}`);
     label('optimizer', () => {
       const placed = placeGradients(this.flat, gradients, 'buckets');
       const sums = this.gradientSums();
@@ -193,6 +196,12 @@ export abstract class Optimizer<S extends string = string> {
   }
 }
 
+/** @throws ArgumentError for what is no optimizer. */
+export function checkOptimizer(op: string, given: unknown): void {
+  if (given instanceof Optimizer) return;
+  throw new ArgumentError(`${op}: an optimizer is needed, as new AdamW(device, named); got ${describe(given)}`);
+}
+
 function zerosFor({ parameters }: FlatBuffer): Tensor {
   return variable(parameters.device, parameters.shape);
 }
@@ -214,9 +223,7 @@ export function ruleNumbers<N extends string>(
   others: readonly string[] = [],
 ): Record<N, number> {
   if ((options as { readonly lr?: unknown } | null)?.lr !== undefined) {
-    throw new ArgumentError(
-      `${rule}: the learning rate is no option; it comes with every step: hyperparameters(t, lr)`,
-    );
+    throw new ArgumentError(`${rule}: the learning rate comes with every step: hyperparameters(t, lr)`);
   }
   checkOptions(rule, options, [...Object.keys(defaults), ...others, ...common]);
   const numbers: Record<N, number> = { ...defaults };
@@ -225,7 +232,7 @@ export function ruleNumbers<N extends string>(
     const isFraction = fractions.includes(name);
     if (!(Number.isFinite(value) && value >= 0 && (!isFraction || value < 1))) {
       const range = isFraction ? 'at least 0 and below 1' : 'a finite number, 0 or more';
-      throw new ArgumentError(`${rule}: ${name} must be ${range}; it is ${value}`);
+      throw new ArgumentError(`${rule}: ${name} must be ${range}; it is ${shown(value)}`);
     }
     numbers[name] = value;
   }

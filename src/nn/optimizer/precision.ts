@@ -1,10 +1,11 @@
 import { ArgumentError, DeviceError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
 import { castFloat, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import { label, range, type Tensor } from '../../tensor/graph/index.ts';
-import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
-import { type Module, parameters, recordWith } from '../layers/index.ts';
-import type { Optimizer } from './optimizer.ts';
+import { formatShape, ShapeError, StepError, shown } from '../../tensor/values/index.ts';
+import { type Module, parametersOf, recordWith } from '../layers/index.ts';
+import { checkOptimizer, type Optimizer } from './optimizer.ts';
 
 /**
  * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and
@@ -37,11 +38,12 @@ export class HalfPrecision {
    * hold: their gradients would be zeros.
    */
   constructor(model: Module, optimizer: Optimizer) {
+    checkOptimizer('HalfPrecision', optimizer);
+    const held = new Set(parametersOf('HalfPrecision', model).values());
     const { device } = optimizer;
     if (!device.features.has('shader-f16')) {
       throw new DeviceError(`f16: '${device.name}' has no f16 arithmetic (shader-f16); train in f32`);
     }
-    const held = new Set(parameters(model).values());
     const strangers = optimizer.parameters.filter((p) => !held.has(p));
     if (strangers.length > 0) {
       const [first] = strangers;
@@ -119,9 +121,13 @@ export class LossScale {
   #good = 0;
   readonly #interval: number;
 
-  constructor({ initial = 65536, interval = 2000 }: LossScaleOptions = {}) {
+  constructor(options: LossScaleOptions = {}) {
+    checkOptions('LossScale', options, ['initial', 'interval']);
+    const { initial = 65536, interval = 2000 } = options;
     checkScale('initial', initial);
-    if (!(interval >= 1)) throw new ArgumentError(`LossScale: interval is ${interval}; it must be 1 or more`);
+    if (!(typeof interval === 'number' && interval >= 1)) {
+      throw new ArgumentError(`LossScale: interval is ${shown(interval)}; it must be 1 or more`);
+    }
     this.value = initial;
     this.#interval = interval;
   }
@@ -131,6 +137,9 @@ export class LossScale {
    * 2^-32. Otherwise it was made, and after `interval` of them the scale is doubled, up to 2^32. Says whether it was made.
    */
   adjust(norm: number | undefined): boolean {
+    if (norm !== undefined && typeof norm !== 'number') {
+      throw new ArgumentError(`LossScale: the norm is a number, as (await read(norm))[0]; got ${shown(norm)}`);
+    }
     const made = norm !== undefined && Number.isFinite(norm);
     this.#good = made ? this.#good + 1 : 0;
     if (made) this.updates++;
@@ -147,11 +156,13 @@ export class LossScale {
   }
 
   /** Goes on from a state that was saved. Nothing changes when it is none. */
-  restore({ value, good, updates }: LossScaleState): void {
+  restore(state: LossScaleState): void {
+    checkOptions('LossScale', state, ['value', 'good', 'updates'], 'what state() gave, its numbers,');
+    const { value, good, updates } = state;
     checkScale('value', value);
     for (const [name, count] of Object.entries({ good, updates })) {
       if (!Number.isInteger(count) || count < 0) {
-        throw new ArgumentError(`LossScale: ${name} is ${count}; it must be a whole number, 0 or more`);
+        throw new ArgumentError(`LossScale: ${name} is ${shown(count)}; it must be a whole number, 0 or more`);
       }
     }
     this.value = value;
@@ -161,7 +172,7 @@ export class LossScale {
 }
 
 function checkScale(name: string, value: number): void {
-  if (!(value >= SMALLEST_SCALE && value <= LARGEST_SCALE)) {
-    throw new ArgumentError(`LossScale: ${name} is ${value}; it must be between 2^-32 and 2^32`);
+  if (!(typeof value === 'number' && value >= SMALLEST_SCALE && value <= LARGEST_SCALE)) {
+    throw new ArgumentError(`LossScale: ${name} is ${shown(value)}; it must be between 2^-32 and 2^32`);
   }
 }

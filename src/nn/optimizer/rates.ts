@@ -1,4 +1,6 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
+import { shown } from '../../tensor/values/index.ts';
 
 /**
  * The learning rate of step `t` = 1, 2, …, as an optimizer counts them: a pure function, so that a training goes on where it was
@@ -45,8 +47,11 @@ export function stepRate(from: number, every: number | readonly number[], factor
     checkSteps('stepRate', { every });
     return timed('stepRate', (done) => from * factor ** Math.floor(done / every));
   }
+  if (!Array.isArray(every)) {
+    throw new ArgumentError(`stepRate: every must be a number of steps, or a list of such; it is ${shown(every)}`);
+  }
   for (const milestone of every) checkSteps('stepRate', { milestone });
-  return timed('stepRate', (done) => from * factor ** every.filter((milestone) => milestone <= done).length);
+  return timed('stepRate', (done) => from * factor ** every.filter((milestone: number) => milestone <= done).length);
 }
 
 /** `from · factor^done`, with `done` the steps before this one: `ExponentialLR`. */
@@ -68,17 +73,16 @@ export interface OneCycleOptions {
  * Up to `max` and down to almost nothing in `steps` steps, along half a cosine each (Smith & Topin, 2018): `OneCycleLR` with its
  * defaults. The last rate stays.
  */
-export function oneCycleRate(
-  max: number,
-  steps: number,
-  { rise = 0.3, startDivisor = 25, endDivisor = 1e4 }: OneCycleOptions = {},
-): Rate {
+export function oneCycleRate(max: number, steps: number, options: OneCycleOptions = {}): Rate {
+  checkOptions('oneCycleRate', options, ['rise', 'startDivisor', 'endDivisor']);
+  const { rise = 0.3, startDivisor = 25, endDivisor = 1e4 } = options;
   checkRates('oneCycleRate', { max });
   checkSteps('oneCycleRate', { steps });
-  if (!(rise >= 0 && rise <= 1)) throw new ArgumentError(`oneCycleRate: rise must be from 0 to 1; it is ${rise}`);
+  if (!(typeof rise === 'number' && rise >= 0 && rise <= 1))
+    throw new ArgumentError(`oneCycleRate: rise must be from 0 to 1; it is ${shown(rise)}`);
   for (const [name, value] of Object.entries({ startDivisor, endDivisor })) {
-    if (!(value > 0 && Number.isFinite(value))) {
-      throw new ArgumentError(`oneCycleRate: ${name} must be a finite number above 0; it is ${value}`);
+    if (!(Number.isFinite(value) && value > 0)) {
+      throw new ArgumentError(`oneCycleRate: ${name} must be a finite number above 0; it is ${shown(value)}`);
     }
   }
   const first = max / startDivisor;
@@ -99,7 +103,12 @@ export function oneCycleRate(
  */
 export function sequence(...parts: readonly (readonly [rate: Rate, steps: number])[]): Rate {
   if (parts.length === 0) throw new ArgumentError('sequence: give at least one [schedule, steps]');
-  for (const [, steps] of parts) checkSteps('sequence', { steps });
+  for (const part of parts as readonly unknown[]) {
+    if (!Array.isArray(part) || typeof part[0] !== 'function') {
+      throw new ArgumentError(`sequence: each part is a list [schedule, steps]; got ${shown(part)}`);
+    }
+    checkSteps('sequence', { steps: part[1] });
+  }
   return timed('sequence', (done) => {
     let before = 0;
     for (const [rate, steps] of parts.slice(0, -1)) {
@@ -118,7 +127,7 @@ function alongCosine(from: number, to: number, at: number): number {
 /** A schedule from what the rate is after so many steps. */
 function timed(name: string, rate: (done: number) => number): Rate {
   return (t) => {
-    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${t}`);
+    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${shown(t)}`);
     return rate(t - 1);
   };
 }
@@ -126,13 +135,13 @@ function timed(name: string, rate: (done: number) => number): Rate {
 function checkRates(name: string, rates: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(rates)) {
     if (typeof value === 'number' && Number.isFinite(value) && value >= 0) continue;
-    throw new ArgumentError(`${name}: ${key} must be a finite number, 0 or more; it is ${value}`);
+    throw new ArgumentError(`${name}: ${key} must be a finite number, 0 or more; it is ${shown(value)}`);
   }
 }
 
 function checkSteps(name: string, steps: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(steps)) {
     if (Number.isInteger(value) && (value as number) >= 1) continue;
-    throw new ArgumentError(`${name}: ${key} must be a whole number, 1 or more; it is ${value}`);
+    throw new ArgumentError(`${name}: ${key} must be a whole number, 1 or more; it is ${shown(value)}`);
   }
 }

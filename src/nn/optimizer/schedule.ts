@@ -1,4 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
+import { shown } from '../../tensor/values/index.ts';
+
 export interface Schedule {
   /** How far training is, in epochs: fractional. */
   readonly epoch: number;
@@ -16,8 +19,8 @@ export interface Schedule {
 
 /** The linear scaling rule (Goyal et al., 2017): `base · batch / 256`. */
 export function scaledRate(base: number, batch: number): number {
-  checkNumber('base', base, 0);
-  checkNumber('batch', batch, 1);
+  checkNumber('scaledRate', 'base', base, 0);
+  checkNumber('scaledRate', 'batch', batch, 1);
   return (base * batch) / 256;
 }
 
@@ -29,17 +32,21 @@ export function scaledRate(base: number, batch: number): number {
  * learningRate({ epoch: 10, base: 1.5e-4, batch: 4096, warmup: 20, epochs: 80 }); // 0.0012
  * ```
  */
-export function learningRate({ epoch, base, batch, warmup, epochs, min = 0 }: Schedule): number {
+export function learningRate(schedule: Schedule): number {
+  checkOptions('learningRate', schedule, ['epoch', 'base', 'batch', 'warmup', 'epochs', 'min']);
+  const { epoch, base, batch, warmup, epochs, min = 0 } = schedule;
+  checkNumber('learningRate', 'batch', batch, 1);
+  for (const [name, value] of Object.entries({ epoch, base, warmup, epochs, min }))
+    checkNumber('learningRate', name, value, 0);
   const peak = scaledRate(base, batch);
-  for (const [name, value] of Object.entries({ epoch, warmup, epochs, min })) checkNumber(name, value, 0);
   if (epoch < warmup) return (peak * epoch) / warmup;
   // A run may go on beyond its last epoch, or be all warm-up.
   const done = epochs > warmup ? Math.min(1, (epoch - warmup) / (epochs - warmup)) : 1;
   return min + ((peak - min) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
-function checkNumber(name: string, value: unknown, min: number): void {
+function checkNumber(op: string, name: string, value: unknown, min: number): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < min) {
-    throw new ArgumentError(`learningRate: ${name} must be a finite number, ${min} or more; it is ${value}`);
+    throw new ArgumentError(`${op}: ${name} must be a finite number, ${min} or more; it is ${shown(value)}`);
   }
 }

@@ -34,9 +34,9 @@ export class SGD extends Optimizer<'m'> {
 
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: SGDOptions = {}) {
-    const { nesterov = false } = options;
     const defaults = { momentum: 0, dampening: 0, weightDecay: 0 };
     const { momentum, dampening, weightDecay } = ruleNumbers('SGD', options, defaults, [], ['nesterov']);
+    const { nesterov = false } = options;
     if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new ArgumentError(
         `SGD: nesterov wants momentum and no dampening; got momentum ${momentum}, dampening ${dampening}`,

@@ -1,9 +1,18 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { moveAverage } from '../../kernels/optimizer/index.ts';
-import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { ShapeError, StepError } from '../../tensor/values/index.ts';
-import { type Module, parameters, recordWith } from '../layers/index.ts';
-import type { Optimizer } from './optimizer.ts';
+import {
+  checkFunction,
+  checkOptions,
+  checkTensors,
+  free,
+  label,
+  range,
+  type Tensor,
+  variable,
+} from '../../tensor/graph/index.ts';
+import { ShapeError, StepError, shown } from '../../tensor/values/index.ts';
+import { type Module, parametersOf, recordWith } from '../layers/index.ts';
+import { checkOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface WeightAverageOptions {
   /** How much of the average stays in an update. Default: 0.999. */
@@ -35,9 +44,12 @@ export class WeightAverage {
   readonly #optimizer: Optimizer;
   readonly #buffers: readonly Tensor[];
 
-  constructor(optimizer: Optimizer, { decay = 0.999 }: WeightAverageOptions = {}) {
-    if (!(decay >= 0 && decay < 1)) {
-      throw new ArgumentError(`WeightAverage: decay must be at least 0 and below 1; it is ${decay}`);
+  constructor(optimizer: Optimizer, options: WeightAverageOptions = {}) {
+    checkOptimizer('WeightAverage', optimizer);
+    checkOptions('WeightAverage', options, ['decay']);
+    const { decay = 0.999 } = options;
+    if (!(typeof decay === 'number' && decay >= 0 && decay < 1)) {
+      throw new ArgumentError(`WeightAverage: decay must be at least 0 and below 1; it is ${shown(decay)}`);
     }
     this.decay = decay;
     this.#optimizer = optimizer;
@@ -49,7 +61,12 @@ export class WeightAverage {
    * (1 + t) / (10 + t), so that the average follows early training.
    */
   rest(t: number, warmup = false): number {
-    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`WeightAverage: updates are counted 1, 2, …; t is ${t}`);
+    if (!Number.isInteger(t) || t < 1) {
+      throw new ArgumentError(`WeightAverage: updates are counted 1, 2, …; t is ${shown(t)}`);
+    }
+    if (typeof warmup !== 'boolean') {
+      throw new ArgumentError(`WeightAverage: warmup must be true or false; it is ${shown(warmup)}`);
+    }
     if (t === 1) return 1;
     return 1 - (warmup ? Math.min(this.decay, (1 + t) / (10 + t)) : this.decay);
   }
@@ -60,8 +77,9 @@ export class WeightAverage {
    * @throws ShapeError when it is none.
    */
   update(rest: Tensor): void {
-    if (rest?.size !== 1) {
-      throw new ShapeError('WeightAverage', 'rest must be a scalar, as rest(t) gives it', { rest: rest?.shape });
+    checkTensors('WeightAverage', { rest }, 'an input of the step, a scalar that rest(t) fills');
+    if (rest.size !== 1) {
+      throw new ShapeError('WeightAverage', 'rest must be a scalar, as rest(t) gives it', { rest: rest.shape });
     }
     label('average', () => {
       this.#optimizer.flat.buffers.forEach(({ parameters }, i) => {
@@ -76,9 +94,10 @@ export class WeightAverage {
    * @throws StepError when the optimizer updates none of them.
    */
   within<R>(model: Module, body: () => R): R {
+    checkFunction('WeightAverage', 'the body', body);
     const averages = [...this.state().values()];
     const by = new Map(this.#optimizer.parameters.map((p, i) => [p, averages[i] as Tensor]));
-    if (![...parameters(model).values()].some((p) => by.has(p))) {
+    if (![...parametersOf('WeightAverage', model).values()].some((p) => by.has(p))) {
       throw new StepError(
         'WeightAverage: within() wants a model that the optimizer updates; it updates none of this one',
       );

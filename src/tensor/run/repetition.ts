@@ -22,7 +22,7 @@ export function checkRepetition(name: string, first: Recording, second: Recordin
   for (let i = 0; i < count; i++) {
     const a = first.launches[i];
     const b = second.launches[i];
-    if (!a || !b) throw difference(i, a ?? b, 'is there in one run of the body only');
+    if (!a || !b) throw difference(i, a ?? b, 'is there in one run only');
     if (a.kernel !== b.kernel) throw difference(i, a, `the other run has ${b.label}`);
     a.kernel.paramNames.forEach((param, p) => {
       if (!Object.is(a.params[p], b.params[p]))

@@ -8,7 +8,7 @@ export type Results = undefined | Tensor | readonly Tensor[] | { readonly [name:
 export function checkResults(name: string, results: unknown): void {
   if (results === undefined || results instanceof Tensor) return;
   if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
-  const rule = `${name}: the body must return nothing, a tensor, a list of tensors or an object of them`;
+  const rule = `${name}: the body must return tensors: none, one, a list or an object of them`;
   if (!Array.isArray(results) && !isNamed(results)) {
     throw new StepError(`${rule}; got ${describe(results)}`);
   }

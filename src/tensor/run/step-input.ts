@@ -101,7 +101,7 @@ export class StepInput {
     const memory = memoryOf(value.storage);
     if (memory || value.size === 0) return memory ?? { data: new Float32Array(0) };
     const remedy = {
-      recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
+      recorded: 'an op result, which has no values yet; pass what read() gives, or return it from a step',
       input: 'an input of a step, which has no value outside of a call',
       variable: `a tensor whose memory ${root.lost}`,
     }[root.kind as 'recorded' | 'input' | 'variable'];

@@ -106,7 +106,7 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
 }
 
 /** What became of the memory of a result. */
-const OVERWRITTEN = 'was overwritten by the next call of its step; read it or keep it by evaluate() before that';
+const OVERWRITTEN = 'was overwritten by the next call of its step; read it or keep it by evaluate() before';
 
 // Loaded when asked for: a page that does neither does not carry them.
 const checkMode = () => import('./check/check-mode.ts');
@@ -130,9 +130,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   device.check();
   if (!isNamed(inputs)) {
     const found = describe(inputs);
-    throw new StepError(
-      `${name}: the shapes of inputs come before the body, such as { x: [4, 2] }, or {}; got ${found}`,
-    );
+    throw new StepError(`${name}: inputs come before the body, such as { x: [4, 2] }; got ${found}`);
   }
   checkFunction(name, 'the body', body);
   const placeholders = new Map<string, Tensor>();

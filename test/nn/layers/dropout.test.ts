@@ -137,7 +137,7 @@ describe('Dropout2d', () => {
       'Dropout2d: stream must be a whole number below 2³², another for each layer; it is -1',
     );
     expect(() => layer.forwardInTraining(x, undefined as never)).toThrow(
-      'Dropout2d: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]',
+      'Dropout2d: key must be a tensor; it is undefined; in training it is the seed of the step, u32 [2]: forwardInTraining(x, key)',
     );
     expect(() => layer.forwardInTraining(floats(3), key(1, 2))).toThrow(
       'Dropout2d: x must be floats, [B, ..., C] (x is f32); got x [3]',

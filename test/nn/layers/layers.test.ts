@@ -115,7 +115,7 @@ describe('Sequential', () => {
     expect(() =>
       new Sequential(new Dropout(0.5, 1)).forwardInTraining(floats(2, 3)),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: Dropout: in training it needs the seed of the step: forwardInTraining(x, key), u32 [2]]`,
+      `[ShapeError: Sequential: layer 0: Dropout: key must be a tensor; it is undefined; in training it is the seed of the step, u32 [2]: forwardInTraining(x, key)]`,
     );
   });
 

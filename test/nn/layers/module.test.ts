@@ -109,9 +109,7 @@ describe('parameters', () => {
         ]),
       ),
     ).toThrow("parameters: two parameters are called 'a.b'; rename a field or a key");
-    expect(() => parameters({ all: new Set([w]) })).toThrow(
-      "parameters: 'all' is a Set, which gives its tensors no names",
-    );
+    expect(() => parameters({ all: new Set([w]) })).toThrow("parameters: 'all' is a Set, without names");
     for (const none of [w, undefined, null, 3, 'model', new Float32Array(2), device.current]) {
       expect(() => parameters(none as object)).toThrow(/^parameters: a module is an object, an array or a Map; got /);
     }
@@ -163,7 +161,7 @@ describe('an optimizer', () => {
       weight(1),
     ]) {
       expect(() => new AdamW(device.current, wrong as never)).toThrow(
-        /^optimizer: give pairs of name and tensor, as parameters\(model\) does; got /,
+        /^optimizer: give parameters\(model\), or such pairs; got /,
       );
     }
   });

@@ -110,17 +110,17 @@ describe('WeightAverage', () => {
   it('refuses a rate that is no scalar, and a model that the optimizer does not update', async () => {
     const { average, model } = averaged(0.9);
     for (const [rest, found] of [
-      [tensor(device.current, [1, 2]), '[2]'],
-      [tensor(device.current, [], [0]), '[0]'],
-      [0.1, '[undefined]'],
-      [undefined, '[undefined]'],
+      [tensor(device.current, [1, 2]), 'a scalar, as rest(t) gives it; got rest [2]'],
+      [tensor(device.current, [], [0]), 'a scalar, as rest(t) gives it; got rest [0]'],
+      [0.1, 'a tensor; it is the number 0.1; an input of the step, a scalar that rest(t) fills'],
+      [undefined, 'a tensor; it is undefined; an input of the step, a scalar that rest(t) fills'],
     ] as const) {
       await expect(
         run(device.current, () => {
           average.update(rest as never);
           return [];
         }),
-      ).rejects.toThrow(`WeightAverage: rest must be a scalar, as rest(t) gives it; got rest ${found}`);
+      ).rejects.toThrow(`WeightAverage: rest must be ${found}`);
     }
     const other = averaged(0.9).model;
     expect(() => average.within(other, () => 1)).toThrowErrorMatchingInlineSnapshot(

@@ -66,7 +66,7 @@ describe('jit', () => {
     const [first, second] = await Promise.all([twice([1, 2]), twice([3, 4])]);
     expect([...(await read(second))]).toEqual([6, 8]);
     expect(await message(read(first))).toBe(
-      'StepError: read: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before that',
+      'StepError: read: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before',
     );
   });
 
@@ -88,9 +88,9 @@ describe('jit', () => {
     using sum = jit(device.current, (x, y) => add(x, y), { name: 'sum' });
     expect(await message(sum([1]))).toBe('StepError: sum: takes 2 inputs; got 1');
     expect(await message(sum([1], 'a' as never))).toMatch(/^StepError: sum: input '2' must be f32 \[1\]/);
-    expect(await message(sum([1], undefined as never))).toMatch(/^StepError: sum: input '2' is missing/);
+    expect(await message(sum([1], undefined as never))).toBe('StepError: sum: takes 2 inputs; got 1');
     const x = tensor(device.current, [1]);
-    expect(await message(sum([1], add(x, x)))).toMatch(/got an op result, which has no values before it is read/);
+    expect(await message(sum([1], add(x, x)))).toMatch(/got an op result, which has no values yet/);
     expect(() => jit(device.current, (x) => x, { keep: 0 })).toThrow(/keep must be a whole number of steps/);
     expect(() => jit(((a: Tensor) => a) as never, undefined as never)).toThrow(
       'jit: the device comes first, as await openDevice() gives it; got a function',
@@ -165,7 +165,7 @@ describe('evaluate', () => {
     const stale = twice({ x: [1] });
     twice({ x: [2] });
     expect(await message(evaluate(stale))).toBe(
-      'StepError: evaluate: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before that',
+      'StepError: evaluate: the memory of this tensor was overwritten by the next call of its step; read it or keep it by evaluate() before',
     );
   });
 

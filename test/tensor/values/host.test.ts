@@ -387,7 +387,7 @@ describe('a tensor as an input of a step', () => {
       [variable(device.current, [6]), /got f32 \[6\]$/],
       [tensor(device.current, six, [1, 2, 3]), /got f32 \[1, 2, 3\]$/],
       [variable(device.current, [2, 3], six, 'u32'), /got u32 \[2, 3\]$/],
-      [scale(tensor(device.current, six, [2, 3]), 2), /an op result, which has no values before it is read/],
+      [scale(tensor(device.current, six, [2, 3]), 2), /an op result, which has no values yet/],
       [freed, /whose memory was freed/],
       [result, /whose memory was freed$/],
     ];
@@ -444,9 +444,7 @@ it('write says what it cannot write to', async () => {
   );
   free(t);
   expect(() => write(t, [1, 2])).toThrow(/the memory of this tensor \[2\] was freed/);
-  expect(() => parameter(device.current, [2], undefined as unknown as number[])).toThrow(
-    /the first values are missing/,
-  );
+  expect(() => parameter(device.current, [2], undefined as unknown as number[])).toThrow(/values are missing/);
 });
 
 describe('numbers of a launch', () => {
