@@ -4,7 +4,19 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../examples', import.meta.url));
 /** In the order in which one would read them; what is not here comes behind. */
-const order = ['digits', 'own-op', 'autoencoder', 'unet', 'text-gru', 'gpt', 'lora', 'diffusion', 'gan', 'clip'];
+const order = [
+  'digits',
+  'training-loop',
+  'own-op',
+  'autoencoder',
+  'unet',
+  'text-gru',
+  'gpt',
+  'lora',
+  'diffusion',
+  'gan',
+  'clip',
+];
 
 /** `{ name, title, words, program }` of each: the first line is `// Title: what it does.` */
 export function examples() {

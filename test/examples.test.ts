@@ -28,10 +28,14 @@ const figures: Readonly<Record<string, Readonly<Record<string, (value: number) =
     loaded: (value) => expect(value).toBeLessThan(1),
   },
   clip: { accuracy: (value) => expect(value).toBeGreaterThan(0.9) },
+  'training-loop': {
+    accuracy: (value) => expect(value).toBeGreaterThan(0.95),
+    differentBytes: (value) => expect(value).toBe(0),
+  },
 };
 
-/** What runs in a browser too: what reads files, which is another thing there, and two more. The others are the same JavaScript in both. */
-const inBrowsers = ['clip', 'digits', 'own-op'];
+/** What runs in a browser too: what reads files, which is another thing there, and three more. The others are the same JavaScript in both. */
+const inBrowsers = ['clip', 'digits', 'own-op', 'training-loop'];
 const isBrowser = 'document' in globalThis;
 
 it('all of them are here', () => {

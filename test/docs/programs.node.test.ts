@@ -51,6 +51,7 @@ test('they print what their comments say', () => {
   const pushed = outputOf('docs/library.md', 'const [pushed]').split(' ').map(Number);
   for (const [i, wanted] of [1.381773, 0, 2.828857].entries()) expect(pushed[i]).toBeCloseTo(wanted, 5);
   expect(outputOf('docs/library.md', 'rotaryTable(device')).toBe('[ 1, 4, 2, 8 ]');
+  expect(outputOf('docs/library.md', 'logits.shape')).toMatch(/^\d\.\d\d\n\[ 'u32 \[3\], u32 \[3\], u32 \[2\]' \]$/);
   expect(outputOf('docs/library.md', 'jit(device').replace(/\s+/g, ' ')).toBe(
     '10 [ 3, 2 ] 2 [ [ -1, -6.5 ], [ 3.25, 5.5 ] ] Tensor f32 [2, 2] [[ 0.5 -3 ] [ 1.5 3.5]]',
   );
@@ -70,6 +71,7 @@ test('the programs of the tour and the guides print what their comments say', ()
   expect(guide('own-kernels', 'energyKernel')).toBe('14 5 2 4 6 0 -2 4');
   expect(guide('saving-and-loading', 'optimizer.state')).toBe('true');
   expect(guide('saving-and-loading', 'mkdtemp')).toBe("{ step: '100' } [ 2, 3 ]");
+  expect(guide('training-loop', 'WeightAverage')).toMatch(/\n10 of 10 are right\ntrue$/);
   expect(guide('debugging', 'NotFiniteError')).toMatch(/^log/);
   expect(guide('debugging', 'ShapeError')).toBe('matmul: inner sizes must agree (3 and 4); got a [2, 3], b [4, 2]');
   expect(guide('from-pytorch', 'AdamW').split('\n').at(-1)).toBe('4');

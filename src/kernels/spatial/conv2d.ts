@@ -47,8 +47,8 @@ const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 
  * groups, group g of the channels makes results g D / G … (g + 1) D / G.
  *
  * The windows become the rows of a matrix, and the convolution its product with the weight, one a group (a sum of elements where
- * groups have one channel). With channels first `[B, groups · C, H, W]` → `[B, D, h, w]`, which takes a turn before and after. So are the gradients of weight and bias; that of `x` sums for every element what all windows that see it
- * send back.
+ * groups have one channel). So are the gradients of weight and bias; that of `x` sums for every element what all windows that see it
+ * send back. With channels first `[B, groups · C, H, W]` → `[B, D, h, w]`, which takes a turn before and after.
  *
  * ```ts
  * const y = conv2d(image, weight, { stride: 2, padding: 1 }); // [B, 64, 64, 3], [24, 3, 3, 3] → [B, 32, 32, 24]

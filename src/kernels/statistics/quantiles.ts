@@ -15,7 +15,7 @@ import { moveAxis, permute, reshape, slice, sort, take } from '../layout/index.t
  * ```ts
  * const x = tensor(device, [[1, 2, 3, 10], [4, 0, 4, 8]]);
  * await read(quantile(x, 0.25, { axes: 1 })); // [1.75, 3]
- * (await quantile(x, [0.1, 0.5, 0.9], { axes: 1 })).shape; // [3, 2]
+ * quantile(x, [0.1, 0.5, 0.9], { axes: 1 }).shape; // [3, 2]
  * ```
  *
  * @throws ShapeError when there is nothing to choose from, or a `q` lies outside of 0 to 1.
