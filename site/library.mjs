@@ -29,6 +29,8 @@ export async function writeLibrary(folder) {
       distributed: join(root, 'dist/distributed.js'),
       nn: join(root, 'dist/nn/index.js'),
       zeroseg: join(root, 'dist/zeroseg/index.js'),
+      // What `console.log(x)` prints in Node, for the console of the examples.
+      inspect: join(root, 'dist/tensor/run/inspect.js'),
     },
     splitting: true,
     outdir: join(folder, 'library'),

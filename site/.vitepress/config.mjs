@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import GithubSlugger from 'github-slugger';
 import { defineConfig } from 'vitepress';
 import { examples } from '../example-pages.mjs';
+import { search } from '../search.mjs';
 
 const rooms = JSON.parse(readFileSync(new URL('../pages/rooms.json', import.meta.url), 'utf8'));
 const pagesOf = (belongs) => rooms.filter(belongs).map(({ title, page }) => ({ text: title, link: `/${page}` }));
@@ -25,6 +26,7 @@ const guides = [
       { text: 'Randomness', link: '/guides/randomness' },
       { text: 'Mixed precision', link: '/guides/mixed-precision' },
       { text: 'Kernels of your own', link: '/guides/own-kernels' },
+      { text: 'A training loop', link: '/guides/training-loop' },
       { text: 'Saving and loading', link: '/guides/saving-and-loading' },
       { text: 'Debugging', link: '/guides/debugging' },
       { text: 'Testing', link: '/guides/testing' },
@@ -99,7 +101,7 @@ export default defineConfig({
   markdown: { anchor: { slugify: (heading) => new GithubSlugger().slug(heading) } },
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
-    search: { provider: 'local' },
+    search,
     outline: [2, 3],
     nav: [
       { text: 'Guide', link: '/tour', activeMatch: '^/(library|install|tour|guides/)' },

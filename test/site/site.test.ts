@@ -92,6 +92,45 @@ test('an example runs in the page, and can be changed', async () => {
   await page.getByRole('button', { name: 'Reset' }).click();
   expect(await page.locator('.cm-content').textContent()).not.toContain('RangeError');
   expect(errors).toEqual([]);
+  await page.close();
+});
+
+test('the console of an example prints the values of tensors, in order', async () => {
+  const { page, errors } = await open('/examples/own-op.html');
+  await page.locator('.cm-content').click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(`import { add, openDevice, read, step, tensor, variable } from '@zeroseg/core';
+const device = await openDevice();
+const x = tensor(device, [[1, 2], [3, 4]]);
+console.log('x', add(x, 1));
+const w = variable(device, [2], [3, 4]);
+const next = await step(device, { y: [2] }, ({ y }) => {
+  console.log('in the body', y, w, add(y, w));
+  return add(y, 1);
+});
+const y = next({ y: [1, 2] });
+console.log(y, [y], null);
+await read(next({ y: [5, 6] }));
+console.log(y);
+console.error('last');`);
+  await page.keyboard.press('Control+Enter');
+  await page.locator('.status', { hasText: /done|failed/ }).waitFor();
+  const inBody =
+    'in the body Tensor f32 [2] (an input of a step; return it from the step to see its values) Tensor f32 [2] (variable) ' +
+    'Tensor f32 [2] (made by add; return it from the step to see its values)';
+  expect((await page.locator('.output').textContent())?.trim().split('\n')).toEqual([
+    'x Tensor f32 [2, 2]',
+    '[[2 3]',
+    ' [4 5]]',
+    inBody, // a body runs twice
+    inBody,
+    'Tensor f32 [2]',
+    '[2 3] [Tensor f32 [2]] null',
+    'Tensor f32 [2] (its memory was overwritten by the next call of its step; read it or keep it by evaluate() before that)',
+    'last',
+  ]);
+  expect(errors).toEqual([]);
+  await page.close();
 });
 
 test('the page without a build that Install shows runs', async () => {
@@ -114,6 +153,28 @@ test('search finds an op', async () => {
   await page.locator('#localsearch-input').fill('logSoftmax');
   await page.locator('.result', { hasText: 'logSoftmax' }).first().waitFor();
   expect(errors).toEqual([]);
+  await page.close();
+});
+
+test("search shows guides and the library before ZeroSeg's inside", async () => {
+  const { page, errors } = await open('/tour.html');
+  await page.getByRole('button', { name: 'Search' }).first().click();
+  const first = page.locator('.results .result').first();
+  for (const [query, address] of [
+    ['seed', '/guides/randomness.html#'],
+    ['bce', '/guides/from-pytorch.html#names'],
+    ['clip_grad_norm_', '/guides/from-pytorch.html#a-training-loop'],
+    ['resume training', '/guides/training-loop.html#resume-training'],
+    ['last batch', '/guides/training-loop.html#the-last-batch'],
+    ['dataloader', '/guides/'],
+    ['InstanceNorm', '/reference/nn-layers.html#InstanceNorm'],
+    ['TrainingRun', '/reference/zeroseg-training.html#TrainingRun'],
+  ] as const) {
+    await page.locator('#localsearch-input').fill(query);
+    await expect.poll(() => first.getAttribute('href'), { message: query, timeout: 20_000 }).toContain(address);
+  }
+  expect(errors).toEqual([]);
+  await page.close();
 });
 
 test.each([
@@ -130,3 +191,31 @@ test.each([
   expect(errors).toEqual([]);
   await page.close();
 });
+
+test.each(['/guides/from-pytorch.html', '/ops/index.html', '/library.html', '/configuration.html'])(
+  'no name in the tables of %s is broken on a phone',
+  async (path) => {
+    const { page, errors } = await open(path, 390);
+    const [count, broken] = (await page.evaluate(linesOfNames)) as [number, string[]];
+    expect(count).toBeGreaterThan(50);
+    expect(broken).toEqual([]);
+    expect(errors).toEqual([]);
+    await page.close();
+  },
+);
+
+/** In the page: how many words the code in tables has, and which of them are on more than one line. */
+const linesOfNames = `(() => {
+  const [range, broken] = [document.createRange(), []];
+  let count = 0;
+  for (const code of document.querySelectorAll('td code')) {
+    const text = code.firstChild;
+    for (const { 0: word, index } of text.data.matchAll(/[\\w.]+/g)) {
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      count++;
+      if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) broken.push(word);
+    }
+  }
+  return [count, broken];
+})()`;

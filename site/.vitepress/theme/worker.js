@@ -2,8 +2,21 @@
 
 const post = (kind, text) => postMessage({ kind, text });
 
+/** The library that the program imports, and all that was logged so far: a tensor's values come later, and lines keep their order. */
+let [core, logged] = [undefined, Promise.resolve()];
+
 for (const level of ['log', 'info', 'warn', 'error']) {
-  console[level] = (...values) => post(level, values.map((value) => format(value)).join(' '));
+  console[level] = (...values) => {
+    const words = values.map(shown);
+    logged = logged.then(async () => post(level, (await Promise.all(words)).join(' ')));
+  };
+}
+
+/** A tensor as Node prints it, and where Node can only tell how to have its values, with them. */
+function shown(value) {
+  if (!(value instanceof core.Tensor)) return format(value);
+  const words = value[Symbol.for('nodejs.util.inspect.custom')](0);
+  return words.includes('await toText(x)') ? core.toText(value).catch(() => words) : words;
 }
 
 /** As Node prints it, roughly: texts as they are, and inside of lists in quotes. */
@@ -50,10 +63,13 @@ addEventListener('message', async ({ data: { program, library } }) => {
     at[name] ? `from ${quote}${library}${at[name]}${quote}` : whole,
   );
   const url = URL.createObjectURL(new Blob([placed], { type: 'text/javascript' }));
-  const fail = (error) => post('failed', failure(error, program, url));
+  const fail = (error) => logged.then(() => post('failed', failure(error, program, url)));
   addEventListener('unhandledrejection', ({ reason }) => fail(reason));
   try {
+    core = await import(/* @vite-ignore */ `${library}core.js`);
+    await import(/* @vite-ignore */ `${library}inspect.js`);
     await import(/* @vite-ignore */ url);
+    await logged;
     post('done', '');
   } catch (error) {
     fail(error);

@@ -37,5 +37,5 @@ function whatIs({ size }: Tensor, root: Storage): { readonly what: string; reado
     return { what, remedy: currentRecording() ? 'return it from the step to see its values' : READ };
   }
   if (!root.memory && size > 0) return { what: `its memory ${root.lost}` };
-  return { what: root.origin ? 'result of a step' : 'variable', remedy: READ };
+  return { what: root.origin ? 'result of a step' : 'variable', ...(!currentRecording() && { remedy: READ }) };
 }

@@ -42,15 +42,18 @@ describe('console.log in Node prints of a tensor what the host knows', () => {
 
   it('inputs, results and what is made in the body of a step', async () => {
     const seen: string[] = [];
+    const w = variable(device.current, [2]);
     const twice = await step(device.current, { x: [2] }, ({ x }) => {
       const y = add(x, x);
-      seen.push(inspect(x), inspect(y));
+      seen.push(inspect(x), inspect(y), inspect(w));
       return y;
     });
-    expect(seen.slice(0, 2)).toEqual([
+    expect(seen.slice(0, 3)).toEqual([
       'Tensor f32 [2] (an input of a step; return it from the step to see its values)',
       'Tensor f32 [2] (made by add; return it from the step to see its values)',
+      'Tensor f32 [2] (variable)', // which cannot be read here
     ]);
+    free(w);
     const first = twice({ x: [1, 2] });
     expect(inspect(first)).toBe('Tensor f32 [2] (result of a step; await toText(x) shows its values)');
     const kept = await evaluate(first);
