@@ -182,8 +182,10 @@ function kernelFor(
   mask: MaskKind | undefined,
 ): AnyKernel {
   const fours = Math.ceil(width / 32);
-  // Twice the rows a thread save a quarter of the loads, where enough workgroups are left and a thread has the registers.
-  const rowsPerThread = fours <= 2 && Math.ceil(queries / 64) * heads * images >= 256 ? 8 : 4;
+  // Twice the rows a thread take 0.7 of the turns of workgroup memory, where a thread has the registers. With 64 queries a workgroup a GPU's
+  // cores must not be left idle; up to 128 workgroups of 32 run side by side on large ones, and so are done sooner.
+  const groups = (rows: number) => Math.ceil(queries / rows) * heads * images;
+  const rowsPerThread = fours <= 2 && groups(64) >= 64 && groups(32) > 128 ? 8 : 4;
   const shape = { rowsPerThread, fours, four, mask } as const;
   return memoize(forwards, JSON.stringify(shape), () => makeForward(shape));
 }
