@@ -85,8 +85,8 @@ export type PackedBackwardKernel = Kernel<Gradients & { readonly dqkv: Binding }
 
 type Side = 'queries' | 'keys';
 
-/** Steps of the head's width that are in workgroup memory at a time, where there are two products. */
-const BACKWARD_STEPS = 8;
+/** Steps of the head's width that are in workgroup memory at a time. Eight would read half of each line of the nearest cache at once. */
+const STEPS = 16;
 
 /**
  * All gradients in one launch, so that packed ones are written whole: a workgroup per 32 queries of a head, then one per 32 keys.
@@ -103,8 +103,12 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
   const shape = { height: 4, fours, four };
   const grid = (code: (name: string, r: number, c: number) => string) =>
     times(4, (r) => times(fours, (c) => code(`${r}${c}`, r, c)));
-  const placeOf = (other: string) => weightAt(groups, other);
-  const one = stageOf('q', BACKWARD_STEPS, groups, 0).size;
+  // Rows come in after the scores, so what is made of these lies where blocks of all four were.
+  const rowsAtOnce = (fours <= 2 ? 16 : 8) * 8 * fours;
+  const scores = TILE * groups + TILE / 4;
+  const errorAt = (other: string) => `stage[${rowsAtOnce}u + ${weightAt(groups, other)} + down]`;
+  const weightOf = (other: string) => `stage[${rowsAtOnce + scores}u + ${weightAt(groups, other)} + down]`;
+  const one = stageOf('q', STEPS, groups, 0).size;
 
   // The rows of one side, a and b, against all c and d of the other: e from the products a · c and b · d, then the sums of e
   // times c and, for keys, of the weights times d.
@@ -113,7 +117,7 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
     const theirs = ofKeys ? 'queries' : 'keys';
     const operands = (ofKeys ? ['k', 'v', 'q', 'y'] : ['q', 'y', 'k', 'v']) as [Operand, Operand, Operand, Operand];
     const [, , c, d] = operands;
-    const stages = operands.map((operand, n) => stageOf(operand, BACKWARD_STEPS, groups, n * one));
+    const stages = operands.map((operand, n) => stageOf(operand, STEPS, groups, n * one));
     const [a, b, others, errorsOf] = stages as [Stage, Stage, Stage, Stage];
     const atOnce = (fours <= 2 ? 16 : 8) / (ofKeys ? 2 : 1);
     const rowsOf = atOnce * 8 * fours;
@@ -124,12 +128,12 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
         let at = (batchHead * params.queries + min(query, params.queries - 1u)) * 3u;
         let below = s * params.scale${mask ? ' + maskAt(fromMask, query, own)' : ''} - rows[at] - rows[at + 1u];
         let weight = select(vec4f(), ${each('expBelow', 'below')}, mine < vec4u(seenBy(query)));
-        weights[${placeOf('other')} + down] = weight;
-        errors[${placeOf('other')} + down] = weight * (e - rows[at + 2u]) * params.scale;`
+        ${weightOf('other')} = weight;
+        ${errorAt('other')} = weight * (e - rows[at + 2u]) * params.scale;`
       : `
         let below = s * params.scale${mask ? ' + m' : ''} - tops - logs;
         let weight = select(vec4f(), ${each('expBelow', 'below')}, vec4u(start + other) < sees);
-        errors[${placeOf('other')} + down] = weight * (e - lost) * params.scale;`;
+        ${errorAt('other')} = weight * (e - lost) * params.scale;`;
     // Rows of queries read their masks before the turns: four keys of each.
     const isByRow = mask !== undefined && !ofKeys;
     const maskOf = (n: number) => `vec4f(${list(4, (r) => `m${r}[${n}]`)})`;
@@ -149,17 +153,18 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
     let end = ${ofKeys ? 'params.queries' : `select(params.keys, min(params.keys, first + ${TILE - 1}u + params.causal), params.causal != 0u)`};
     for (var start = begin; start < end; start += ${TILE}u) {
       ${times(4, (n) => `var s${n} = vec4f(); var e${n} = vec4f();`)}
-      for (var d = 0u; d < params.width; d += ${BACKWARD_STEPS}u) {
+      for (var d = 0u; d < params.width; d += ${STEPS}u) {
         workgroupBarrier();
-        switch (l / 16u) {
-          case 0u: { ${a.load('first', `params.${mine}`, four)} }
-          case 1u: { ${b.load('first', `params.${mine}`, four)} }
-          case 2u: { ${others.load('start', `params.${theirs}`, four)} }
-          default: { ${errorsOf.load('start', `params.${theirs}`, four)} }
+        if (l < 32u) {
+          { ${a.load('first', `params.${mine}`, four)} }
+          { ${b.load('first', `params.${mine}`, four)} }
+        } else {
+          { ${others.load('start', `params.${theirs}`, four)} }
+          { ${errorsOf.load('start', `params.${theirs}`, four)} }
         }
         workgroupBarrier();
         // Loops end at numbers that compilers do not know: unrolled, they take long to compile.
-        let stop = (min(${BACKWARD_STEPS}u, params.width - d) + 3u) / 4u;
+        let stop = (min(${STEPS}u, params.width - d) + 3u) / 4u;
         for (var four = 0u; four < stop; four++) {
           for (var i = 0u; i < 4u; i++) {
             let ai = stage[${a.at('four', 'i', 'down')}];
@@ -170,6 +175,7 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
           }
         }
       }
+      workgroupBarrier();
       ${isByRow ? times(4, (r) => `let m${r} = maskAt(fromMask, own + ${r}u, start + across * 4u);`) : ''}
       for (var n = 0u; n < ${FOUR_TURNS}; n++) {
         var s = s0;
@@ -189,8 +195,8 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
         workgroupBarrier();
         let count = min(${atOnce}u, end - start - run);
         for (var i = 0u; i < count; i++) {
-          let error = errors[${placeOf('run + i')} + down];
-          ${ofKeys ? `let weight = weights[${placeOf('run + i')} + down];` : ''}
+          let error = ${errorAt('run + i')};
+          ${ofKeys ? `let weight = ${weightOf('run + i')};` : ''}
           ${times(
             fours,
             (n) => `{
@@ -219,9 +225,7 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel | AnyKerne
     use: mask ? [ground, maskPiece(mask)] : [ground],
     grid: (p: AttentionParams) => [sides.reduce((all, mine) => all + tiles(p[mine]), 0) * p.heads * p.images],
     wgsl: `
-var<workgroup> weights: array<vec4f, ${TILE * groups + TILE / 4}>;
-var<workgroup> errors: array<vec4f, ${TILE * groups + TILE / 4}>;
-var<workgroup> stage: array<vec4f, ${Math.max(4 * one, (fours <= 2 ? 16 : 8) * 8 * fours)}>;
+var<workgroup> stage: array<vec4f, ${Math.max(4 * one, rowsAtOnce + 2 * scores)}>;
 // How many keys a query sees: none beyond the last.
 fn seenBy(query: u32) -> u32 {
   let all = select(params.keys, min(params.keys, query + params.causal), params.causal != 0u);
