@@ -24,7 +24,7 @@ export const statistics: WeakSet<Tensor> = /*#__PURE__*/ new WeakSet();
  * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields; one that is held in several places has the name of the first.
  * Constant tensors (position tables) are no parameters.
  *
- * @throws StepError when two parameters have one name.
+ * @throws StepError when two parameters have one name, or a field is a promise, as of a module that nobody awaited.
  */
 export function parameters(module: Module): Map<string, Tensor> {
   return parametersOf('parameters', module);

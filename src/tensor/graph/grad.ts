@@ -78,7 +78,7 @@ export function differentiableAll(
   checkFunction('differentiable', 'the backward', backward);
   for (const output of outputs) {
     if (inputs.includes(output)) {
-      throw new StepError(`${nameOf(node)}: a result cannot be one of its inputs; make a new tensor`);
+      throw new StepError(`${nameOf(node)}: a result cannot be one of its inputs`);
     }
     output.node = node;
   }

@@ -116,7 +116,7 @@ export function labelPath(): string {
 
 /** A result to be written by a launch: like `x`, or of another shape or dtype. */
 export function empty(like: Tensor, shape: Shape = like?.shape, dtype: DType = like?.dtype): Tensor {
-  checkTensors('empty', { like });
+  if (!(like instanceof Tensor)) checkTensors('empty', { like });
   return emptyOn(like.device, shape, dtype);
 }
 
@@ -204,7 +204,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   for (let i = 0; i < bound.length; i++) {
     const name = kernel.names[i] as string;
     const t = bound[i] as Tensor;
-    checkTensors(kernel.name, { [name]: t });
+    if (!(t instanceof Tensor)) checkTensors(kernel.name, { [name]: t });
     if (t.device !== (current?.device ?? bound[0]?.device))
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
     t.storage.root.loop?.admit(t, loop);
