@@ -1,6 +1,15 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
-export { adapterNames, bufferUsage, formatBytes, ownValue, parseJson, shownValue, source } from './gpu/index.ts';
+export {
+  adapterNames,
+  bufferUsage,
+  formatBytes,
+  ownValue,
+  parseJson,
+  saveTuning,
+  shownValue,
+  source,
+} from './gpu/index.ts';
 export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { gatherBytes } from './nn/distributed/index.ts';
 export { hashText } from './nn/layers/index.ts';

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { awaitWithBackoff, tuningStore } from '#provider';
+import { awaitWithBackoff } from '#provider';
 import { type BufferRange, Buffers } from './buffers.ts';
 import { type CompiledKernel, Compiler } from './compiler.ts';
 import type { OutOfMemoryError } from './errors.ts';
@@ -181,11 +181,6 @@ export class Device implements Disposable {
    */
   readBack(encoder: GPUCommandEncoder, ranges: readonly BufferRange[], isScoped = false): Promise<ArrayBuffer[]> {
     return this.#readback.read(encoder, ranges, isScoped);
-  }
-
-  /** Keeps {@link tuned} for later runs on this adapter: in `~/.cache/zeroseg`, or in the page's caches. */
-  async saveTuning(): Promise<void> {
-    await tuningStore.save(this.name, Object.fromEntries(this.tuned));
   }
 
   /** @internal Runs `free` when the device is disposed, unless it is taken back first. */

@@ -57,12 +57,11 @@ export class OutOfMemoryError extends ZeroSegError {
 /** `1234567` → `1.2 MB`. For messages and tables. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 999.95 && unit < units.length - 1) {
+  let value = bytes;
+  let unit = '';
+  for (unit of ['kB', 'MB', 'GB', 'TB']) {
     value /= 1000;
-    unit++;
+    if (value < 999.95) break;
   }
-  return `${value.toFixed(1)} ${units[unit]}`;
+  return `${value.toFixed(1)} ${unit}`;
 }

@@ -15,7 +15,7 @@ export {
   type Scalar,
   source,
 } from './kernel.ts';
-export { adapterNames, type DeviceOptions, openDevice } from './open-device.ts';
+export { adapterNames, type DeviceOptions, openDevice, saveTuning } from './open-device.ts';
 export { Outcome } from './outcome.ts';
 export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';

@@ -1,4 +1,4 @@
-import { adapterNames as namesOfAdapters, provide, tuningStore } from '#provider';
+import { adapterNames as namesOfAdapters, provide, readTuning, writeTuning } from '#provider';
 import { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 import type { GPUDevice } from './webgpu.ts';
@@ -9,7 +9,10 @@ export interface DeviceOptions {
    * in browsers: `'software'`. Default: the environment variable `ZEROSEG_ADAPTER`, else the fastest kind there is.
    */
   readonly adapter?: string;
-  /** Gets the one line that says that a slow software adapter had to be taken. Default: `console.warn`; `null` is silent. */
+  /**
+   * Gets the one line that says that a slow software adapter had to be taken, where none was asked for. Default: `console.warn`; `null` is
+   * silent.
+   */
   readonly notice?: ((line: string) => void) | null;
   /** Whether what `tune` found on this adapter in earlier runs is used. Default: true. */
   readonly tuning?: boolean;
@@ -37,7 +40,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
     if (options.tuning ?? true) {
       // Files can be damaged or be of another version: values of another type are left out.
-      const kept = (await tuningStore.load(device.name)) ?? {};
+      const kept = (await readTuning(device.name)) ?? {};
       for (const [work, variant] of Object.entries(kept))
         if (typeof variant === 'string') device.tuned.set(work, variant);
     }
@@ -79,6 +82,11 @@ async function request(
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError(`openDevice: '${info.description || info.vendor}' gave no device: ${words}`, { cause });
   }
+}
+
+/** Keeps what `tune` found on a device for later runs on its adapter: in `~/.cache/zeroseg`, or in the page's caches. */
+export async function saveTuning({ name, tuned }: Device): Promise<void> {
+  await writeTuning(name, Object.fromEntries(tuned));
 }
 
 /** Names of the adapters that {@link openDevice} could take; '' for one that is taken without being named. */

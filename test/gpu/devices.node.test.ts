@@ -101,6 +101,31 @@ describe('a process', () => {
 });
 
 describe('openDevice', () => {
+  it('says that there is no GPU, but to nobody who asked for such an adapter', async () => {
+    const noticed = async (adapter?: string): Promise<string[]> => {
+      const lines: string[] = [];
+      const notice = (line: string) => void lines.push(line);
+      using _ = await openDevice({ notice, tuning: false, ...(adapter === undefined ? {} : { adapter }) });
+      return lines;
+    };
+    const before = process.env['ZEROSEG_ADAPTER'];
+    try {
+      delete process.env['ZEROSEG_ADAPTER'];
+      using found = await openDevice({ notice: null, tuning: false });
+      expect((await noticed()).map((line) => line.slice(0, 32))).toEqual(
+        found.isSoftware ? ['no GPU found: running on the CPU'] : [],
+      );
+      for (const adapter of ['swiftshader', 'software', found.name]) expect(await noticed(adapter)).toEqual([]);
+      for (const adapter of ['swiftshader', ...(/llvmpipe/.test(found.name) ? ['lavapipe'] : [])]) {
+        process.env['ZEROSEG_ADAPTER'] = adapter;
+        expect(await noticed()).toEqual([]);
+      }
+    } finally {
+      if (before === undefined) delete process.env['ZEROSEG_ADAPTER'];
+      else process.env['ZEROSEG_ADAPTER'] = before;
+    }
+  });
+
   it('opens several at once, of different adapters too, which do not see each other', async () => {
     const before = { ...process.env };
     const wanted = [undefined, 'swiftshader', undefined, 'swiftshader', 'no such adapter'];

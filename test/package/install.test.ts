@@ -30,6 +30,14 @@ describe('what is packed', () => {
     expect(paths.filter((path) => /^(test|bench|scripts|docs|out|\.ci|node_modules)\//.test(path))).toEqual([]);
   });
 
+  it.each(Object.keys(packAll().packages) as PackageName[])(
+    '%s: no script that npm warns of where it installs a tarball',
+    (name) => {
+      const scripts = Object.keys(packAll().packages[name].manifest.scripts ?? {});
+      expect(scripts.filter((script) => /^(pre|post)?(install|prepare)$/.test(script))).toEqual([]);
+    },
+  );
+
   it('the page that ships has no weights and drawings of its own: they are served from their package', async () => {
     const { paths } = packAll().packages.zeroseg;
     expect(paths.filter((path) => path.startsWith('page/pretrained'))).toEqual([]);

@@ -21,6 +21,7 @@ export type PackageName = keyof typeof folders;
 export interface Manifest {
   readonly bin?: Readonly<Record<string, string>>;
   readonly version?: string;
+  readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;

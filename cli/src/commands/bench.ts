@@ -1,4 +1,5 @@
 import type { Device, Tuned } from '@zeroseg/core';
+import { saveTuning } from '@zeroseg/core/internal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchProgress,
@@ -179,7 +180,7 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
     });
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    await device.saveTuning();
+    await saveTuning(device);
   }
   for (const line of tunedTable(tuned)) terminal.out(line);
   if (options.why) for (const line of ['', ...triedLines(tuned), '']) terminal.out(line);

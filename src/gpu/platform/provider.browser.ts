@@ -1,5 +1,5 @@
 import { DeviceError } from '../errors.ts';
-import type { AdapterRequest, Provided, TuningStore } from './provider.ts';
+import type { AdapterRequest, Provided, ReadTuning, WriteTuning } from './provider.ts';
 
 /** The GPU of a browser. `adapter: 'software'` asks for the browser's fallback adapter. */
 export async function provide(request: AdapterRequest): Promise<Provided> {
@@ -37,19 +37,18 @@ const kept = (): Caches => (globalThis as unknown as { caches: Caches }).caches;
 const addressOf = (adapter: string): string => `https://tuning.invalid/${encodeURIComponent(adapter)}`;
 
 /** The page's cache `zeroseg-tuning`. A browser that keeps nothing is as good as an empty one. */
-export const tuningStore: TuningStore = {
-  async load(adapter) {
-    try {
-      return (await (await kept().match(addressOf(adapter)))?.json()) as Record<string, unknown>;
-    } catch {
-      return undefined;
-    }
-  },
-  async save(adapter, tuned) {
-    try {
-      await (await kept().open('zeroseg-tuning')).put(addressOf(adapter), Response.json(tuned));
-    } catch (cause) {
-      throw new DeviceError('tune: this browser keeps nothing; use save: false', { cause });
-    }
-  },
+export const readTuning: ReadTuning = async (adapter) => {
+  try {
+    return (await (await kept().match(addressOf(adapter)))?.json()) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+};
+
+export const writeTuning: WriteTuning = async (adapter, tuned) => {
+  try {
+    await (await kept().open('zeroseg-tuning')).put(addressOf(adapter), Response.json(tuned));
+  } catch (cause) {
+    throw new DeviceError('tune: this browser keeps nothing; use save: false', { cause });
+  }
 };

@@ -5,7 +5,7 @@ import { DeviceError } from '../errors.ts';
 import type { AdapterRequest, Provided } from './provider.ts';
 import { unpackSwiftShader } from './swiftshader.node.ts';
 
-export { tuningStore } from './tuning.node.ts';
+export { readTuning, writeTuning } from './tuning.node.ts';
 
 const kept: unique symbol = Symbol.for('@zeroseg/core: Dawn');
 
@@ -19,7 +19,7 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
   const wanted = request.adapter ?? process.env['ZEROSEG_ADAPTER'] ?? '';
   const { create } = await importDawn();
 
-  if (wanted === 'swiftshader') return swiftShader(create);
+  if (wanted === 'swiftshader') return { adapter: await swiftShader(create) };
 
   if (wanted === '' || wanted === 'hardware' || wanted === 'software' || wanted === 'lavapipe') {
     if (wanted !== 'software' && hasVulkanDriver()) {
@@ -28,7 +28,8 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
       const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
       const fallback = adapter?.info.isFallbackAdapter ?? false;
       const refused = (wanted === 'hardware' && fallback) || (wanted === 'lavapipe' && !isLavapipe(adapter));
-      if (adapter && !refused) return { adapter, ...(fallback ? { notice: lavapipeNotice(adapter) } : {}) };
+      // Who asks for a software adapter knows that it is one.
+      if (adapter && !refused) return { adapter, ...(fallback && !wanted ? { notice: lavapipeNotice(adapter) } : {}) };
     }
     if (wanted === 'hardware') {
       throw new DeviceError(
@@ -41,7 +42,7 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
           'mesa-vulkan-drivers from bookworm-backports)',
       );
     }
-    return swiftShader(create);
+    return { adapter: await swiftShader(create), ...(wanted ? {} : { notice: SWIFTSHADER_NOTICE }) };
   }
 
   let adapter: GPUAdapter | null = null;
@@ -139,7 +140,10 @@ function hasVulkanDriver(): boolean {
   return folders.some((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.json')));
 }
 
-async function swiftShader(create: Create): Promise<Provided> {
+const SWIFTSHADER_NOTICE =
+  'no GPU found: running on the CPU with SwiftShader (slow); Mesa 24 or newer (package mesa-vulkan-drivers) is about 4 times faster';
+
+async function swiftShader(create: Create): Promise<GPUAdapter> {
   const folder = await unpackSwiftShader();
   if (!instances.has(BUNDLED)) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
   const found = withDriver(join(folder, 'vk_swiftshader_icd.json'), () =>
@@ -147,11 +151,7 @@ async function swiftShader(create: Create): Promise<Provided> {
   );
   const adapter = await found;
   if (!adapter) throw new DeviceError('openDevice: the bundled SwiftShader did not start; install a Vulkan driver');
-  return {
-    adapter,
-    notice:
-      'no GPU found: running on the CPU with SwiftShader (slow); Mesa 24 or newer (package mesa-vulkan-drivers) is about 4 times faster',
-  };
+  return adapter;
 }
 
 /**

@@ -12,9 +12,8 @@ export interface Provided {
   readonly notice?: string;
 }
 
-/** Where tuning outlives a process or a page: by the adapter's name, class of work → kernel variant. */
-export interface TuningStore {
-  /** What was kept, if anything: whoever loads it checks it. */
-  load(adapter: string): Promise<Readonly<Record<string, unknown>> | null | undefined>;
-  save(adapter: string, tuned: Readonly<Record<string, string>>): Promise<void>;
-}
+// Tuning outlives a process or a page: by the adapter's name, class of work → kernel variant.
+
+/** What was kept, if anything: whoever reads it checks it. */
+export type ReadTuning = (adapter: string) => Promise<Readonly<Record<string, unknown>> | null | undefined>;
+export type WriteTuning = (adapter: string, tuned: Readonly<Record<string, string>>) => Promise<void>;

@@ -1,4 +1,4 @@
-import { type Device, DeviceError } from '../../gpu/index.ts';
+import { type Device, DeviceError, saveTuning } from '../../gpu/index.ts';
 import { free, type Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
 import { median } from '../../tensor/values/index.ts';
@@ -65,7 +65,7 @@ export async function tune(device: Device, body: () => unknown, options: TuneOpt
     results.push(found);
     progress?.(found, results.length, classes.size);
   }
-  if (save && results.length > 0) await device.saveTuning();
+  if (save && results.length > 0) await saveTuning(device);
   return results;
 }
 

@@ -21,6 +21,7 @@ export {
   countParameters,
   freeParameters,
   type Module,
+  notModules,
   parameter,
   parameters,
   parametersOf,

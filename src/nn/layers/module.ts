@@ -4,7 +4,8 @@ import { describe, type HostValues, type Shape, ShapeError, StepError, sameShape
 
 /**
  * An object, an array or a `Map` that holds parameters (variables) and other modules, by any depth. What is in private
- * fields (`#weight`) or in closures is not seen.
+ * fields (`#weight`) or in closures is not seen; devices and functions (activations, steps, generators) hold none. An optimizer, a
+ * `WeightAverage` and a `LossScale` are no modules: what they remember is their `state()`.
  */
 export type Module = object;
 
@@ -20,11 +21,18 @@ export function parameter(device: Device, shape: Shape, values: HostValues): Ten
 export const statistics: WeakSet<Tensor> = /*#__PURE__*/ new WeakSet();
 
 /**
+ * What is beside a module and has a state of its own, which would be saved in part or not at all with one: optimizers, averages and loss scales,
+ * each with what to give in its place.
+ */
+export const notModules: WeakMap<object, string> = /*#__PURE__*/ new WeakMap();
+
+/**
  * All parameters of a module with their names: the path of fields, indices and keys of maps that leads to each, such as
  * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields; one that is held in several places has the name of the first.
  * Constant tensors (position tables) are no parameters.
  *
- * @throws StepError when two parameters have one name, or a field is a promise, as of a module that nobody awaited.
+ * @throws StepError when two parameters have one name, a field is a promise, as of a module that nobody awaited, or the module holds an optimizer,
+ * a `WeightAverage` or a `LossScale`.
  */
 export function parameters(module: Module): Map<string, Tensor> {
   return parametersOf('parameters', module);
@@ -49,15 +57,20 @@ export function parametersOf(op: string, module: Module): Map<string, Tensor> {
  */
 export function replaceParameters(module: Module, by: ReadonlyMap<Tensor, Tensor>): () => void {
   const undo: (() => void)[] = [];
-  walk('parameters', module, (t, _, put) => {
+  walk('parameters', module, (t, _, holder, key) => {
     const other = by.get(t);
     if (!other) return;
-    put(other);
-    undo.push(() => put(t));
+    put(holder, key, other);
+    undo.push(() => put(holder, key, t));
   });
   return () => {
     for (const one of undo) one();
   };
+}
+
+function put(holder: object, key: unknown, t: Tensor): void {
+  if (holder instanceof Map) holder.set(key, t);
+  else (holder as Record<string, unknown>)[key as string] = t;
 }
 
 /** Records `body` with other tensors in the fields that hold parameters, as {@link replaceParameters} puts them there. */
@@ -112,27 +125,22 @@ export function withParameters<R>(module: Module, others: ReadonlyMap<string, Te
   return recordWith('withParameters', module, by, body);
 }
 
-/** Sees all tensors in a module, with the path to each, and what puts another into its place. */
-function walk(op: string, module: Module, see: (t: Tensor, path: string, put: (other: Tensor) => void) => void): void {
+/** Sees all tensors in a module, with the path to each, and where it is: a field of `holder`, an element, or what a map has at the key. */
+function walk(op: string, module: Module, see: (t: Tensor, path: string, holder: object, key: unknown) => void): void {
   const entered = new Set<object>();
   const enter = (holder: object, path: string): void => {
     // Modules may know each other in a circle.
     if (entered.has(holder)) return;
     entered.add(holder);
-    const visit = (key: unknown, value: unknown, put: (other: Tensor) => void) => {
-      if (typeof value !== 'object' || value === null) return;
+    const instead = notModules.get(holder);
+    if (instead) throw new StepError(`${op}: ${path || 'this'} is no module; give ${instead}`);
+    if (holder instanceof Set) checkSet(op, holder, path);
+    for (const [key, value] of holder instanceof Map ? holder : Object.entries(holder)) {
       const full = path ? `${path}.${String(key)}` : String(key);
       if (value instanceof Promise) throw new StepError(`${op}: '${full}' is a promise; await it`);
-      if (value instanceof Tensor) see(value, full, put);
+      if (value instanceof Tensor) see(value, full, holder, key);
       else if (isModule(value)) enter(value, full);
-    };
-    const setField = (key: string | number) => (other: Tensor) => {
-      (holder as Record<string | number, unknown>)[key] = other;
-    };
-    if (holder instanceof Map) for (const [key, value] of holder) visit(key, value, (other) => holder.set(key, other));
-    else if (Array.isArray(holder)) holder.forEach((value, i) => void visit(i, value, setField(i)));
-    else if (holder instanceof Set) checkSet(op, holder, path);
-    else for (const [key, value] of Object.entries(holder)) visit(key, value, setField(key));
+    }
   };
   if (!isModule(module)) {
     throw new StepError(`${op}: a module is an object, an array or a Map; got ${describe(module)}`);

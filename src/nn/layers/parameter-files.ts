@@ -20,10 +20,11 @@ export interface SaveOptions {
  * ```ts
  * const bytes = await saveParameters(model);
  * loadParameters(model, readSafetensors(bytes).tensors, 'model.safetensors');
- * const state = await saveParameters(optimizer.state());
+ * const state = await saveParameters(optimizer.state()); // by itself: an optimizer is no part of a module
  * ```
  *
- * @throws ShapeError for another dtype; CheckpointError where a finite float is too large for F16; StepError when there are no parameters.
+ * @throws ShapeError for another dtype; CheckpointError where a finite float is too large for F16; StepError when there are no parameters, or
+ * an optimizer, an average or a loss scale is given.
  */
 export async function saveParameters(
   module: Module | ReadonlyMap<string, Tensor>,
@@ -130,7 +131,8 @@ export async function loadMatching(
     else otherShape.push({ name, shape: t.shape, inFile: found.shape });
   }
   // Of a module without any, it says so.
-  if (fitting.size > 0 || named.size === 0) await readParameters(fitting, stored, file, names);
+  if (fitting.size > 0 || named.size === 0)
+    await readParameters(named.size === 0 ? module : fitting, stored, file, names);
   const asked = new Set([...named.keys()].map(names));
   const unexpected = [...stored.keys()].filter((name) => !asked.has(name));
   return new Report({ loaded: [...fitting.keys()], missing, otherShape, unexpected });

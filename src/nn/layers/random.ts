@@ -44,7 +44,11 @@ export function normalNumber(uniform: Random): number {
   return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** The numbers 0..n−1 in random order (Fisher and Yates). */
+/**
+ * The numbers 0..n−1 in random order (Fisher and Yates): `permutation(5, random(7))`.
+ *
+ * @throws ArgumentError when n is no whole number, or a seed takes the place of the generator.
+ */
 export function permutation(n: number, uniform: Random): Uint32Array {
   if (!(Number.isInteger(n) && n >= 0)) {
     throw new ArgumentError(`permutation: n must be a whole number, 0 or more; it is ${shown(n)}`);

@@ -282,9 +282,10 @@ export function checkStored(op: string, stored: unknown, file: unknown, names: u
 /**
  * Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. A module is loaded
  * as a whole: a tensor of the file for which it has no parameter is an error (but `num_batches_tracked` of PyTorch's batch norms). Named
- * tensors are a choice: a file may hold more.
+ * tensors are a choice: a file may hold more. The state of an optimizer that has none is an empty file.
  *
- * @throws CheckpointError when a tensor is missing, is one too many, or has another shape; ArgumentError for what is no map of tensors.
+ * @throws CheckpointError when a tensor is missing, is one too many, or has another shape; StepError when there are no parameters;
+ * ArgumentError for what is no map of tensors.
  */
 export function loadParameters(
   module: Module | ReadonlyMap<string, Tensor>,
@@ -316,7 +317,7 @@ export async function readParameters(
   const waiting = targets
     .filter(([target]) => isFloat(target.dtype))
     .map(([target, found]) => ({ tensors: [found], make: join, target }));
-  await readWaiting((targets[0] as (typeof targets)[0])[0].device, waiting);
+  if (targets[0]) await readWaiting(targets[0][0].device, waiting);
   for (const [target, data] of whole) write(target, data);
 }
 
@@ -331,7 +332,8 @@ function targetsOf<T extends WeightTensor>(
 ): (readonly [target: Tensor, found: T])[] {
   checkStored('loadParameters', stored, file, names);
   const named = namedTensors('loadParameters', module);
-  if (named.size === 0)
+  // A state may be empty, and so is its file.
+  if (named.size === 0 && (named !== module || stored.size > 0))
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
   if (named !== module) {
     const asked = new Set([...named.keys()].map(names));

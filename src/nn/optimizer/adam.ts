@@ -34,7 +34,7 @@ export class Adam extends Optimizer<'m' | 'v'> {
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamOptions = {}) {
     const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
     const constants = ruleNumbers('Adam', options, defaults, ['beta1', 'beta2']);
-    super('Adam', ['m', 'v'], device, named, options);
+    super('Adam', ['m', 'v'], device, named, { ...options, ...constants });
     this.#constants = constants;
   }
 

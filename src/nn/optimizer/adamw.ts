@@ -38,7 +38,7 @@ export interface AdamWOptions extends OptimizerOptions {
  * Its state is Adam's `m` and `v`.
  */
 export class AdamW extends Optimizer<'m' | 'v'> {
-  readonly #constants: AdamWConstants;
+  declare readonly settings: AdamWOptions & AdamWConstants;
 
   /**
    * Moves the parameters into flat buffers: make steps that use them after this.
@@ -48,15 +48,14 @@ export class AdamW extends Optimizer<'m' | 'v'> {
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
     const defaults = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 };
     const constants = ruleNumbers('AdamW', options, defaults, ['beta1', 'beta2']);
-    super('AdamW', ['m', 'v'], device, named, options);
-    this.#constants = constants;
+    super('AdamW', ['m', 'v'], device, named, { ...options, ...constants });
   }
 
   protected numbers(t: number, lr: number, scale: number): Float32Array {
-    return adamWHyperparameters(t, lr, this.#constants.beta1, this.#constants.beta2, scale);
+    return adamWHyperparameters(t, lr, this.settings.beta1, this.settings.beta2, scale);
   }
 
   protected updateBuffer(buffer: OptimizerBuffer<'m' | 'v'>, hyper: Tensor, factor: Tensor, clear: boolean): void {
-    adamW(buffer, hyper, factor, this.#constants, clear);
+    adamW(buffer, hyper, factor, this.settings, clear);
   }
 }

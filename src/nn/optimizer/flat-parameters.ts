@@ -214,20 +214,21 @@ export function placeGradients(
   const owners = new Map<Storage, number>();
   for (const { storage } of gradients) owners.set(storage.root, (owners.get(storage.root) ?? 0) + 1);
   // The largest first: where two cannot both be placed, the smaller is copied.
-  const order = gradients.map((_, i) => i).sort((a, b) => bytesOf(gradients, b) - bytesOf(gradients, a) || a - b);
-  const accesses = placed.map(() => new Map<Launch, Use>());
+  const bytes = (i: number) => (gradients[i] as Tensor).storage.bytes;
+  const order = [...gradients.keys()].sort((a, b) => bytes(b) - bytes(a) || a - b);
+  const accesses = placed.map(() => new Map<Launch, Writes>());
   const copies: number[] = [];
   for (const i of order) {
     const gradient = gradients[i] as Tensor;
     if (gradient.size === 0) continue;
     const { to, offset } = placeOf(i);
-    const before = accesses[to] as Map<Launch, Use>;
+    const before = accesses[to] as Map<Launch, Writes>;
     const used = uses.get(gradient.storage) ?? [];
     if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, before)) {
       copies.push(i);
       continue;
     }
-    for (const [launch, how] of used) before.set(launch, how);
+    for (const [launch, writes] of used) before.set(launch, writes);
     writeInto(gradient, placed[to] as Tensor, offset);
   }
   for (const i of copies.sort((a, b) => a - b)) {
@@ -238,7 +239,8 @@ export function placeGradients(
   return placed;
 }
 
-type Use = 'read' | 'written';
+/** Whether a launch writes what it uses. */
+type Writes = boolean;
 
 /**
  * Whether the launches that write a gradient can write into a flat buffer instead. Not if
@@ -251,28 +253,25 @@ type Use = 'read' | 'written';
  */
 function placeable(
   gradient: Tensor,
-  used: readonly (readonly [Launch, Use])[],
+  used: readonly (readonly [Launch, Writes])[],
   inside: ReadonlySet<Launch>,
-  before: ReadonlyMap<Launch, Use>,
+  before: ReadonlyMap<Launch, Writes>,
 ): boolean {
-  return isWrittenWhole(gradient, inside) && used.every(([launch, how]) => (before.get(launch) ?? how) === how);
+  return (
+    isWrittenWhole(gradient, inside) && used.every(([launch, writes]) => (before.get(launch) ?? writes) === writes)
+  );
 }
 
 /** Which launches read and write each storage (with its ranges). */
-function usesOf(launches: readonly Launch[]): Map<Storage, [Launch, Use][]> {
-  const uses = new Map<Storage, [Launch, Use][]>();
+function usesOf(launches: readonly Launch[]): Map<Storage, [Launch, Writes][]> {
+  const uses = new Map<Storage, [Launch, Writes][]>();
   for (const launch of launches) {
     launch.tensors.forEach((t, i) => {
-      const how = access(launch, i) === 'read' ? 'read' : 'written';
       const { root } = t.storage;
-      let list = uses.get(root);
-      if (!list) uses.set(root, (list = []));
-      list.push([launch, how]);
+      const list = uses.get(root) ?? [];
+      uses.set(root, list);
+      list.push([launch, access(launch, i) !== 'read']);
     });
   }
   return uses;
-}
-
-function bytesOf(gradients: readonly Tensor[], i: number): number {
-  return (gradients[i] as Tensor).storage.bytes;
 }

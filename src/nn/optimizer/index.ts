@@ -1,3 +1,5 @@
+import './inspect.ts';
+
 export { Adam, type AdamOptions } from './adam.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { type FlatParameters, flattenParameters } from './flat-parameters.ts';

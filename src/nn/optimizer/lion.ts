@@ -30,8 +30,9 @@ export class Lion extends Optimizer<'m'> {
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: LionOptions = {}) {
     const defaults = { beta1: 0.9, beta2: 0.99, weightDecay: 0 };
-    const { beta1, beta2, weightDecay } = ruleNumbers('Lion', options, defaults, ['beta1', 'beta2']);
-    super('Lion', ['m'], device, named, options);
+    const numbers = ruleNumbers('Lion', options, defaults, ['beta1', 'beta2']);
+    super('Lion', ['m'], device, named, { ...options, ...numbers });
+    const { beta1, beta2, weightDecay } = numbers;
     this.#constants = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, weightDecay };
   }
 

@@ -78,9 +78,10 @@ export class Muon extends Optimizer<'m'> {
     const numbers = ruleNumbers('Muon', options, defaults, ['momentum'], ['nesterov', 'adjust']);
     const { nesterov = true, adjust = 'spectral' } = options;
     checkChoice('Muon', 'adjust', adjust, ['spectral', 'rms']);
+    const rule = { ...numbers, nesterov, adjust };
     // All of them are matrices, so that no default leaves one without decay.
-    super('Muon', ['m'], device, matrices(named), options);
-    this.#options = { ...numbers, nesterov, adjust };
+    super('Muon', ['m'], device, matrices(named), { ...options, ...rule });
+    this.#options = rule;
   }
 
   protected numbers(_: number, lr: number, scale: number): Float32Array {

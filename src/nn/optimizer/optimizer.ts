@@ -3,6 +3,7 @@ import { checkOptions } from '../../kernels/axis/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
 import { checkDevice, free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
 import { describe, ShapeError, sameShape, shown } from '../../tensor/values/index.ts';
+import { notModules } from '../layers/index.ts';
 import {
   type FlatBuffer,
   type FlatParameters,
@@ -35,13 +36,14 @@ export type OptimizerBuffer<S extends string> = Readonly<Record<'parameters' | '
 export abstract class Optimizer<S extends string = string> {
   /** How many numbers {@link hyperparameters} gives: the shape of that input. */
   readonly hyperparameterCount: number = HYPERPARAMETER_COUNT;
+  /** Its options, with the defaults of its rule. */
+  readonly settings: OptimizerOptions;
   /** In the order in which gradients are to be given. */
   readonly parameters: readonly Tensor[];
   readonly device: Device;
   /** Where the parameters lie. */
   readonly flat: FlatParameters;
   readonly #name: string;
-  readonly #maxNorm: number;
   /** By buffer. */
   readonly #state: readonly Readonly<Record<S, Tensor>>[];
   /** Sums of gradients over micro-batches, by buffer: there once `accumulate` was used. */
@@ -56,11 +58,12 @@ export abstract class Optimizer<S extends string = string> {
     options: OptimizerOptions,
   ) {
     checkDevice(name, device);
-    const { maxNorm = Number.POSITIVE_INFINITY } = options;
+    const { maxNorm = 1 } = options;
     if (!(typeof maxNorm === 'number' && maxNorm > 0))
       throw new ArgumentError(`${name}: maxNorm must be above 0; it is ${shown(maxNorm)}`);
+    notModules.set(this, 'optimizer.state()');
+    this.settings = options;
     this.#name = name;
-    this.#maxNorm = maxNorm;
     this.device = device;
     this.flat = flattenParameters(device, named, options);
     this.parameters = this.flat.parameters.map(({ tensor }) => tensor);
@@ -190,7 +193,7 @@ export abstract class Optimizer<S extends string = string> {
       ...(this.#state[i] as Record<S, Tensor>),
       gradients: gradients[i] as Tensor,
     }));
-    const { norm, factor } = clipGradients(all, hyper, this.#maxNorm);
+    const { norm, factor } = clipGradients(all, hyper, this.settings.maxNorm);
     all.forEach((buffer, i) => void this.updateBuffer(buffer, hyper, factor, clear, i));
     return { norm };
   }

@@ -4,7 +4,7 @@ import { castFloat, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import { label, range, type Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError, shown } from '../../tensor/values/index.ts';
-import { type Module, parametersOf, recordWith } from '../layers/index.ts';
+import { type Module, notModules, parametersOf, recordWith } from '../layers/index.ts';
 import { checkOptimizer, type Optimizer } from './optimizer.ts';
 
 /**
@@ -128,6 +128,7 @@ export class LossScale {
     if (!(typeof interval === 'number' && interval >= 1)) {
       throw new ArgumentError(`LossScale: interval is ${shown(interval)}; it must be 1 or more`);
     }
+    notModules.set(this, 'scale.state() in metadata, as JSON');
     this.value = initial;
     this.#interval = interval;
   }

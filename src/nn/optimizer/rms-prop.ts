@@ -36,9 +36,12 @@ export class RMSProp extends Optimizer<'v' | 'a' | 'm'> {
   /** Moves the parameters into flat buffers: make steps that use them after this. @throws StepError when there are none. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: RMSPropOptions = {}) {
     const defaults = { alpha: 0.99, eps: 1e-8, momentum: 0, weightDecay: 0 };
-    const { alpha, eps, momentum, weightDecay } = ruleNumbers('RMSProp', options, defaults, ['alpha'], ['centered']);
+    const numbers = ruleNumbers('RMSProp', options, defaults, ['alpha'], ['centered']);
+    const { alpha, eps, momentum, weightDecay } = numbers;
     const { centered = false } = options;
-    super('RMSProp', momentum > 0 || centered ? ['v', 'a', 'm'] : ['v'], device, named, options);
+    const state = momentum > 0 || centered ? (['v', 'a', 'm'] as const) : (['v'] as const);
+    const settings = { ...options, ...numbers, centered };
+    super('RMSProp', state, device, named, settings);
     this.#constants = { alpha, rest: 1 - alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay };
   }
 

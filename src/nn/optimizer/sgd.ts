@@ -42,7 +42,8 @@ export class SGD extends Optimizer<'m'> {
         `SGD: nesterov wants momentum and no dampening; got momentum ${momentum}, dampening ${dampening}`,
       );
     }
-    super('SGD', momentum > 0 ? ['m'] : [], device, named, options);
+    const settings = { ...options, momentum, dampening, nesterov, weightDecay };
+    super('SGD', momentum > 0 ? ['m'] : [], device, named, settings);
     this.#constants = { momentum, nesterov: nesterov ? 1 : 0, weightDecay };
     this.#dampening = dampening;
   }

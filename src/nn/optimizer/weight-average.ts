@@ -11,7 +11,7 @@ import {
   variable,
 } from '../../tensor/graph/index.ts';
 import { ShapeError, StepError, shown } from '../../tensor/values/index.ts';
-import { type Module, parametersOf, recordWith } from '../layers/index.ts';
+import { type Module, notModules, parametersOf, recordWith } from '../layers/index.ts';
 import { checkOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface WeightAverageOptions {
@@ -51,6 +51,7 @@ export class WeightAverage {
     if (!(typeof decay === 'number' && decay >= 0 && decay < 1)) {
       throw new ArgumentError(`WeightAverage: decay must be at least 0 and below 1; it is ${shown(decay)}`);
     }
+    notModules.set(this, 'average.state()');
     this.decay = decay;
     this.#optimizer = optimizer;
     this.#buffers = optimizer.flat.buffers.map(({ parameters }) => variable(optimizer.device, parameters.shape));

@@ -113,6 +113,12 @@ const checkMode = () => import('./check/check-mode.ts');
 const timers = () => import('./timer.ts');
 const earlyReads = () => import('./early-reads.ts');
 
+/** What consoles print of steps: set where it is loaded, which bundlers of pages leave out. */
+export const inspection: {
+  /** Properties of a step. */
+  step?: (name: string, inputs: ReadonlyMap<string, Tensor>, program: StepProgram) => object;
+} = {};
+
 /** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
 function awaitable<T>(promise: Promise<T>): Promise<T> {
   return currentRecording() ? heard(promise) : promise;
@@ -244,21 +250,25 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     for (const { storage } of last.values()) storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);
-  return Object.assign((values: Readonly<Record<string, InputValue>>) => call(values), {
-    readEarly: (values: Readonly<Record<string, InputValue>>) => {
-      if (!early) throw new StepError(`${name}: made without readEarly`);
-      return { results: call(values, early), early: early.values };
+  return Object.assign(
+    (values: Readonly<Record<string, InputValue>>) => call(values),
+    inspection.step?.(name, placeholders, program),
+    {
+      readEarly: (values: Readonly<Record<string, InputValue>>) => {
+        if (!early) throw new StepError(`${name}: made without readEarly`);
+        return { results: call(values, early), early: early.values };
+      },
+      memory: program.memory,
+      launches: program.launches,
+      times: async () => {
+        if (!timer) throw new StepError(`${name}: make the step with { time: true } to measure it`);
+        return timer.read();
+      },
+      toString: () => listing(name, program),
+      dispose,
+      [Symbol.dispose]: dispose,
     },
-    memory: program.memory,
-    launches: program.launches,
-    times: async () => {
-      if (!timer) throw new StepError(`${name}: make the step with { time: true } to measure it`);
-      return timer.read();
-    },
-    toString: () => listing(name, program),
-    dispose,
-    [Symbol.dispose]: dispose,
-  }) as Step<Extract<keyof I, string>, R>;
+  ) as Step<Extract<keyof I, string>, R>;
 }
 
 /** What `run` gives back: the values of what the body returned. */

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { openDevice } from '../../../src/gpu/open-device.ts';
+import { openDevice, saveTuning } from '../../../src/gpu/open-device.ts';
 import { profileOf } from '../../../src/gpu/profile.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
@@ -283,11 +283,11 @@ it('is kept for later runs on the same adapter', async () => {
   const work = `test ${Math.random()}`;
   using first = await openDevice({ notice: null });
   first.tuned.set(work, 'tile 4 1');
-  await first.saveTuning();
+  await saveTuning(first);
   using second = await openDevice({ notice: null });
   expect(second.tuned.get(work)).toBe('tile 4 1');
   second.tuned.delete(work);
-  await second.saveTuning();
+  await saveTuning(second);
   using third = await openDevice({ notice: null });
   expect(third.tuned.has(work)).toBe(false);
 });
@@ -296,8 +296,8 @@ it('is left out where it is damaged', async () => {
   const work = `test ${Math.random()}`;
   using first = await openDevice({ notice: null });
   first.tuned.set(work, 7 as unknown as string);
-  await first.saveTuning();
+  await saveTuning(first);
   using second = await openDevice({ notice: null });
   expect(second.tuned.has(work)).toBe(false);
-  await second.saveTuning();
+  await saveTuning(second);
 });

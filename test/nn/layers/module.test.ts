@@ -12,8 +12,14 @@ import {
   replaceParameters,
   withParameters,
 } from '../../../src/nn/layers/module.ts';
+import { permutation, random } from '../../../src/nn/layers/random.ts';
 import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
+import { Adam } from '../../../src/nn/optimizer/adam.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { Lion } from '../../../src/nn/optimizer/lion.ts';
+import { Muon } from '../../../src/nn/optimizer/muon.ts';
+import { RMSProp } from '../../../src/nn/optimizer/rms-prop.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { recompute } from '../../../src/tensor/graph/recompute.ts';
 import { scan } from '../../../src/tensor/graph/scan.ts';
@@ -145,7 +151,45 @@ it('nothing cannot be loaded', () => {
   );
 });
 
+describe('permutation', () => {
+  it('is one of the numbers below n, the same for a seed', () => {
+    expect([...permutation(5, random(7))].sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(permutation(5, random(7))).toEqual(permutation(5, random(7)));
+    expect(permutation(0, random(7))).toEqual(new Uint32Array(0));
+  });
+
+  it('tells a seed from a generator, and what is no length', () => {
+    expect(() => permutation(5, 7 as never)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: permutation: a generator comes second, as random(seed) makes it; got the number 7]`);
+    expect(() => permutation(5, undefined as never)).toThrow('as random(seed) makes it; got undefined');
+    for (const n of [-1, 2.5, Number.NaN, '5']) {
+      expect(() => permutation(n as number, random(7))).toThrow(
+        /^permutation: n must be a whole number, 0 or more; it is /,
+      );
+    }
+  });
+});
+
 describe('an optimizer', () => {
+  it('has the settings of its rule, with defaults', () => {
+    const named = () => [['w', weight(1)]] as const;
+    const settings = [
+      new AdamW(device.current, named(), { weightDecay: 0, maxNorm: 1 }),
+      new Adam(device.current, named(), { eps: 1e-6 }),
+      new SGD(device.current, named(), { momentum: 0.5 }),
+      new RMSProp(device.current, named()),
+      new Lion(device.current, named()),
+      new Muon(device.current, [['w', parameter(device.current, [1, 2], [1, 2])]]),
+    ].map((optimizer) => optimizer.settings);
+    expect(settings).toEqual([
+      { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxNorm: 1 },
+      { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0 },
+      { momentum: 0.5, dampening: 0, nesterov: false, weightDecay: 0 },
+      { alpha: 0.99, eps: 1e-8, momentum: 0, weightDecay: 0, centered: false },
+      { beta1: 0.9, beta2: 0.99, weightDecay: 0 },
+      { momentum: 0.95, weightDecay: 0.1, eps: 1e-7, iterations: 5, nesterov: true, adjust: 'spectral' },
+    ]);
+  });
+
   it('over nothing, or over what is no list of names and tensors, is an error', () => {
     for (const none of [new Map(), [], parameters({}), parameters({ config: { dim: 3 } })]) {
       expect(() => new AdamW(device.current, none)).toThrow(/^optimizer: there are no parameters to update/);

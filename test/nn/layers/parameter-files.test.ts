@@ -2,15 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { Linear } from '../../../src/nn/layers/linear.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { loadMatching, saveParameters } from '../../../src/nn/layers/parameter-files.ts';
-import { loadParameters, newWeights, storedWeights } from '../../../src/nn/layers/weights.ts';
+import { random } from '../../../src/nn/layers/random.ts';
+import { loadParameters, newWeights, readParameters, storedWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { LossScale } from '../../../src/nn/optimizer/precision.ts';
 import { SGD } from '../../../src/nn/optimizer/sgd.ts';
+import { WeightAverage } from '../../../src/nn/optimizer/weight-average.ts';
 import { openWeights } from '../../../src/nn/safetensors/open-weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { toFloat32 } from '../../../src/nn/safetensors/values.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/write-safetensors.ts';
 import { variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { StepError } from '../../../src/tensor/values/index.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -88,7 +93,46 @@ describe('saveParameters', () => {
     const { tensors } = readSafetensors(await saveParameters(adam.state()));
     expect(tensors.get('m.head.weight')?.shape).toEqual([3, 5]);
     const sgd = new SGD(device.current, parameters(model(1)));
-    expect(readSafetensors(await saveParameters(sgd.state())).tensors.size).toBe(0);
+    const empty = readSafetensors(await saveParameters(sgd.state())).tensors;
+    expect(empty.size).toBe(0);
+    loadParameters(sgd.state(), empty, 'sgd.safetensors');
+    await readParameters(sgd.state(), empty, 'sgd.safetensors');
+    expect(() => loadParameters(sgd.state(), tensors, 'adam.safetensors')).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: loadParameters: there are no parameters into which 'adam.safetensors' could be loaded]`,
+    );
+    expect(() => loadParameters({}, empty, 'sgd.safetensors')).toThrow(
+      "loadParameters: there are no parameters into which 'sgd.safetensors' could be loaded",
+    );
+  });
+
+  it('refuses what has a state of its own, which would be saved in part, at any depth; and so does loadParameters', async () => {
+    const one = model(1);
+    const optimizer = new AdamW(device.current, parameters(one));
+    const average = new WeightAverage(optimizer);
+    const scale = new LossScale();
+    const told = 'optimizer is no module; give optimizer.state()';
+    const given: [object, string][] = [
+      [{ one, optimizer, average }, told],
+      [{ one, deep: [new Map([['of', { optimizer }]])] }, `deep.0.of.${told}`],
+      [optimizer, 'this is no module; give optimizer.state()'],
+      [new SGD(device.current, parameters(model(2))), 'this is no module; give optimizer.state()'],
+      [{ one, average }, 'average is no module; give average.state()'],
+      [average, 'this is no module; give average.state()'],
+      [[one, scale], '1 is no module; give scale.state() in metadata, as JSON'],
+    ];
+    const { tensors } = readSafetensors(await saveParameters(one));
+    for (const [module, words] of given) {
+      await expect(saveParameters(module)).rejects.toThrow(new StepError(`parameters: ${words}`));
+      expect(() => loadParameters(module, tensors, 'model')).toThrow(new StepError(`parameters: ${words}`));
+      expect(() => parameters(module)).toThrow(new StepError(`parameters: ${words}`));
+    }
+    for (const state of [optimizer.state(), average.state()]) {
+      const saved = readSafetensors(await saveParameters(state)).tensors;
+      expect([...saved.keys()].sort()).toEqual([...state.keys()].sort());
+    }
+    // What has no state may be a field of a module.
+    const held = { ...one, device: device.current, generator: random(1), act: (x: Tensor) => x };
+    expect([...parameters(held).keys()]).toEqual([...parameters(one).keys()]);
   });
 });
 

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { openDevice } from '../../../src/gpu/index.ts';
 import { add, greater, matmul, relu } from '../../../src/kernels/index.ts';
-import { BatchNorm, Linear, newWeights, parameters, Sequential } from '../../../src/nn/index.ts';
+import { AdamW, BatchNorm, Linear, newWeights, parameters, Sequential } from '../../../src/nn/index.ts';
 import { free, label, tensor, variable } from '../../../src/tensor/graph/index.ts';
-import { evaluate, step } from '../../../src/tensor/run/index.ts';
+import { evaluate, jit, step } from '../../../src/tensor/run/index.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -102,6 +103,36 @@ describe('console.log in Node prints of a tensor what the host knows', () => {
         '2.running_var' => Tensor f32 [3] (variable)
       }"
     `);
+    for (const t of parameters(model).values()) free(t);
+  });
+
+  it('a line for a device, an optimizer, a step and a jit', async () => {
+    const { name } = device.current;
+    expect(inspect(device.current)).toMatch(/^Device '.+' \((on the CPU|a GPU): \w.*, \d.* of buffers\)$/);
+    expect(inspect(device.current)).toContain(`Device '${name}'`);
+    for (const feature of ['shader-f16', 'subgroups', 'timestamp-query']) {
+      expect(inspect(device.current).includes(feature)).toBe(device.current.features.has(feature));
+    }
+    const other = await openDevice({ notice: null });
+    other.dispose();
+    expect(inspect(other)).toMatch(/, disposed\)$/);
+    const model = new Linear(newWeights(device.current, 1), 2, 3);
+    expect(inspect(new AdamW(device.current, parameters(model), { maxNorm: 1, decays: () => true }))).toBe(
+      'AdamW { maxNorm: 1, decays: a function, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 } (2 parameters, 9 weights)',
+    );
+    const inputs = { x: [4, 2], ids: { shape: [4], dtype: 'u32' } } as const;
+    using twice = await step(device.current, inputs, ({ x }) => add(x, x), { name: 'twice' });
+    expect(inspect(twice)).toMatch(
+      /^Step 'twice' \(inputs x f32 \[4, 2\], ids u32 \[4\]; 1 launch, [\d.]+ (bytes|kB)\)$/,
+    );
+    expect(inspect({ twice })).toBe(`{ twice: ${inspect(twice)} }`);
+    using none = await step(device.current, {}, () => add(add(tensor(device.current, 1), 1), 2));
+    expect(inspect(none)).toMatch(/^Step 'step' \(no inputs; \d launch(es)?, /);
+    using lazy = jit(device.current, (x) => add(x, x), { name: 'lazy' });
+    expect(inspect(lazy)).toBe("Jit 'lazy' (no steps yet)");
+    await lazy([1, 2]);
+    await lazy(new Int32Array(3));
+    expect(inspect(lazy)).toBe("Jit 'lazy' (steps for [2]; i32 [3])");
     for (const t of parameters(model).values()) free(t);
   });
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { assign } from '../../../src/kernels/elementwise/assign.ts';
 import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { dropout } from '../../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { scale } from '../../../src/kernels/elementwise/unary.ts';
 import { reshape, slice } from '../../../src/kernels/layout/index.ts';
+import { crossEntropy } from '../../../src/kernels/row-ops/cross-entropy.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
@@ -11,6 +13,7 @@ import { evaluate } from '../../../src/tensor/run/evaluate.ts';
 import { jit } from '../../../src/tensor/run/jit.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
+import { ShapeError } from '../../../src/tensor/values/index.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -99,6 +102,42 @@ describe('jit', () => {
     expect(() => jit(device.current, (x) => x, { checks: true } as never)).toThrow(
       "jit: options come by name: { keep, name, check, time }; there is no 'checks'",
     );
+  });
+});
+
+describe('inputs of a jit', () => {
+  const classes = (x: Tensor, ids: Tensor) => crossEntropy(x, ids);
+
+  it('that are lists where an op wants whole numbers: the remedy is told, and works', async () => {
+    using loss = jit(device.current, classes);
+    const told = 'crossEntropy: classes must be u32 or i32; these are f32; got classes [1]';
+    const hint = ' (a list is f32 to jit: give a Uint32Array or tensor(...))';
+    const error = await loss([[1, 2]], [0]).catch((error: Error) => error);
+    expect(error).toBeInstanceOf(ShapeError);
+    expect((error as Error).message).toBe(told + hint);
+    expect((error as Error).stack).toContain(told + hint);
+    expect((await loss([[1, 2]], new Uint32Array([0]))).shape).toEqual([]);
+    expect((await loss([[1, 2]], tensor(device.current, new Uint32Array([0])))).shape).toEqual([]);
+    using noisy = jit(device.current, (x, key) => dropout(x, key, 0.5));
+    const x = tensor(device.current, [1, 2]);
+    expect(await message(noisy(x, [7, 1]))).toBe(
+      `ShapeError: dropout: the key must be a tensor of two u32, the seed of the step; it is f32; got key [2]${hint}`,
+    );
+    // Where no list is the reason, nothing is added.
+    expect(await message(loss(new Float32Array(2), new Float32Array(1)))).not.toContain(hint);
+    expect(await message(loss(x, tensor(device.current, [0])))).not.toContain(hint);
+    using product = jit(device.current, (a, b) => add(a, b));
+    expect(await message(product([1, 2], [1, 2, 3]))).not.toContain(hint);
+  });
+
+  it('come one by one: what a step would take is refused', async () => {
+    const told =
+      "StepError: twice: inputs of a jit come one by one, as f(x, y), and its body takes them so: (x, y) => …; got { x } as '1'";
+    using byName = jit(device.current, (({ x }: { x: Tensor }) => add(x, x)) as never, { name: 'twice' });
+    expect(await message(byName({ x: [1] } as never))).toBe(told);
+    using twice = jit(device.current, (x) => add(x, x), { name: 'twice' });
+    expect(await message(twice({ x: [1] } as never))).toBe(told);
+    expect(await message(twice(Promise.resolve([1]) as never))).toMatch(/got a promise; await it$/);
   });
 });
 

@@ -3,6 +3,8 @@ import { KernelError } from '../../../src/gpu/errors.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { div } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import type { MatmulEpilogue } from '../../../src/kernels/matmul/product.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
@@ -430,6 +432,20 @@ describe('steps', () => {
          1  accumulate  1×1×1  a=s0[100] b=s0[100] y=s1[100]
          2  accumulate  1×1×1  a=s1[100] b=s0[100] y=s2[100]"
     `);
+  });
+
+  it('prints of a launch what it has: a bias and a residual where they are, no results that nobody needs', async () => {
+    const weight = tensor(device.current, [[1, 2]]);
+    const bias = tensor(device.current, [1]);
+    const names = async (options: MatmulEpilogue) => {
+      using made = await step(device.current, { x: [3, 2] }, ({ x }) => linear(x, weight, options));
+      return Array.from(String(made).matchAll(/(\w+)=/g), ([, name]) => name);
+    };
+    expect(await names({})).toEqual(['a', 'b', 'y']);
+    expect(await names({ bias })).toEqual(['a', 'b', 'bias', 'y']);
+    expect(await names({ bias, residual: tensor(device.current, [[1], [2], [3]]) })).toEqual([
+      ...['a', 'b', 'bias', 'residual', 'y'],
+    ]);
   });
 });
 

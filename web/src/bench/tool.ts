@@ -1,5 +1,6 @@
 /** The part of this tool that runs in the worker. */
 import { type Device, openDevice, type Tuned } from '@zeroseg/core';
+import { saveTuning } from '@zeroseg/core/internal';
 import { bench, Meter, tuneSteps } from 'zeroseg/bench';
 import { version } from '../../package.json';
 import type { BenchChoice, BenchEvent, BenchReport, TuneEvent } from './messages.ts';
@@ -60,7 +61,7 @@ export class BenchTool {
         });
       } catch (error) {
         if (!signal.aborted) throw error;
-        if (keep) await device.saveTuning();
+        if (keep) await saveTuning(device);
       }
       return tuned;
     });
