@@ -14,6 +14,7 @@ export {
   OutOfMemoryError,
   openDevice,
   type Piece,
+  saveTuning,
   ZeroSegError,
 } from './gpu/index.ts';
 export { gradients } from './kernels/elementwise/index.ts';

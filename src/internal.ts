@@ -6,7 +6,6 @@ export {
   formatBytes,
   ownValue,
   parseJson,
-  saveTuning,
   shownValue,
   source,
 } from './gpu/index.ts';

@@ -1,6 +1,6 @@
 import { adapterNames as namesOfAdapters, provide, readTuning, writeTuning } from '#provider';
 import { Device } from './device.ts';
-import { DeviceError } from './errors.ts';
+import { ArgumentError, DeviceError } from './errors.ts';
 import type { GPUDevice } from './webgpu.ts';
 
 export interface DeviceOptions {
@@ -84,9 +84,17 @@ async function request(
   }
 }
 
-/** Keeps what `tune` found on a device for later runs on its adapter: in `~/.cache/zeroseg`, or in the page's caches. */
-export async function saveTuning({ name, tuned }: Device): Promise<void> {
-  await writeTuning(name, Object.fromEntries(tuned));
+/**
+ * Keeps `device.tuned` for later runs on its adapter, as `tune` does by itself unless told otherwise: in `~/.cache/zeroseg`, or in the page's
+ * caches.
+ *
+ * @throws DeviceError when it could not be kept; ArgumentError for what is no device.
+ */
+export async function saveTuning(device: Device): Promise<void> {
+  if (!(device instanceof Device)) {
+    throw new ArgumentError(`saveTuning: give the device, as openDevice() gives it; got ${typeof device}`);
+  }
+  await writeTuning(device.name, Object.fromEntries(device.tuned));
 }
 
 /** Names of the adapters that {@link openDevice} could take; '' for one that is taken without being named. */

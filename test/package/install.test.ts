@@ -30,7 +30,7 @@ describe('what is packed', () => {
     expect(paths.filter((path) => /^(test|bench|scripts|docs|out|\.ci|node_modules)\//.test(path))).toEqual([]);
   });
 
-  it.each(Object.keys(packAll().packages) as PackageName[])(
+  it.each<PackageName>(['@zeroseg/core', 'zeroseg', '@zeroseg/pretrained'])(
     '%s: no script that npm warns of where it installs a tarball',
     (name) => {
       const scripts = Object.keys(packAll().packages[name].manifest.scripts ?? {});

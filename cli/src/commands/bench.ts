@@ -1,5 +1,4 @@
-import type { Device, Tuned } from '@zeroseg/core';
-import { saveTuning } from '@zeroseg/core/internal';
+import { type Device, saveTuning, type Tuned } from '@zeroseg/core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchProgress,

@@ -47,7 +47,7 @@ export function normalNumber(uniform: Random): number {
 /**
  * The numbers 0..n−1 in random order (Fisher and Yates): `permutation(5, random(7))`.
  *
- * @throws ArgumentError when n is no whole number, or a seed takes the place of the generator.
+ * @throws ArgumentError when n is no whole number; StepError when a seed takes the place of the generator.
  */
 export function permutation(n: number, uniform: Random): Uint32Array {
   if (!(Number.isInteger(n) && n >= 0)) {

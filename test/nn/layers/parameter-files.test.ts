@@ -122,8 +122,8 @@ describe('saveParameters', () => {
     ];
     const { tensors } = readSafetensors(await saveParameters(one));
     for (const [module, words] of given) {
-      await expect(saveParameters(module)).rejects.toThrow(new StepError(`parameters: ${words}`));
-      expect(() => loadParameters(module, tensors, 'model')).toThrow(new StepError(`parameters: ${words}`));
+      await expect(saveParameters(module)).rejects.toThrow(new StepError(`saveParameters: ${words}`));
+      expect(() => loadParameters(module, tensors, 'model')).toThrow(new StepError(`loadParameters: ${words}`));
       expect(() => parameters(module)).toThrow(new StepError(`parameters: ${words}`));
     }
     for (const state of [optimizer.state(), average.state()]) {

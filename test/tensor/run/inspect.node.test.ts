@@ -125,7 +125,7 @@ describe('console.log in Node prints of a tensor what the host knows', () => {
     expect(inspect(twice)).toMatch(
       /^Step 'twice' \(inputs x f32 \[4, 2\], ids u32 \[4\]; 1 launch, [\d.]+ (bytes|kB)\)$/,
     );
-    expect(inspect({ twice })).toBe(`{ twice: ${inspect(twice)} }`);
+    expect(inspect({ twice }, { breakLength: Number.POSITIVE_INFINITY })).toBe(`{ twice: ${inspect(twice)} }`);
     using none = await step(device.current, {}, () => add(add(tensor(device.current, 1), 1), 2));
     expect(inspect(none)).toMatch(/^Step 'step' \(no inputs; \d launch(es)?, /);
     using lazy = jit(device.current, (x) => add(x, x), { name: 'lazy' });

@@ -1,6 +1,5 @@
 /** The part of this tool that runs in the worker. */
-import { type Device, openDevice, type Tuned } from '@zeroseg/core';
-import { saveTuning } from '@zeroseg/core/internal';
+import { type Device, openDevice, saveTuning, type Tuned } from '@zeroseg/core';
 import { bench, Meter, tuneSteps } from 'zeroseg/bench';
 import { version } from '../../package.json';
 import type { BenchChoice, BenchEvent, BenchReport, TuneEvent } from './messages.ts';
