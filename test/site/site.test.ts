@@ -126,7 +126,7 @@ console.error('last');`);
     inBody,
     'Tensor f32 [2]',
     '[2 3] [Tensor f32 [2]] null',
-    'Tensor f32 [2] (its memory was overwritten by the next call of its step; read it or keep it by evaluate() before that)',
+    'Tensor f32 [2] (its memory was overwritten by the next call of its step; read it or keep it by evaluate() before)',
     'last',
   ]);
   expect(errors).toEqual([]);
