@@ -1,6 +1,6 @@
 // What attention to a cache of keys and values needs: rows that go into it, and which places of it a query sees.
 import { ArgumentError, kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, emptyOn, Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, dispatch, empty, emptyOn, over, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 
 /**
@@ -12,7 +12,7 @@ export function writeCacheRows(cache: Tensor, x: Tensor, position: Tensor): Tens
   const each = Number(position.size > 1);
   const params = { count: x.size, groups, rows, width, length: cache.shape[2] as number, each };
   dispatch(cacheRows, { x, position, cache }, params);
-  return differentiable(new Tensor(cache.storage, cache.shape, cache.dtype), [x], () => {
+  return differentiable(over(cache), [x], () => {
     throw new ArgumentError('KeyValueCache: gradients do not flow through a cache; train with all tokens at once');
   });
 }

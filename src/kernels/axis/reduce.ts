@@ -6,7 +6,9 @@ import {
   elementLoop,
   elementOverride,
   empty,
+  over,
   Tensor,
+  unchanged,
 } from '../../tensor/graph/index.ts';
 import { type DType, isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import {
@@ -41,7 +43,7 @@ import { FEW_STEPS, inRuns } from './runs.ts';
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('sum', x, options);
   if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1);
-  const y = sumRuns(new Tensor(x.storage, x.shape, 'i32'), runs, 1, 'i32');
+  const y = sumRuns(over(x, x.shape, 'i32'), runs, 1, 'i32');
   return x.dtype === 'u32' ? new Tensor(y.storage, y.shape, 'u32') : y;
 }
 
@@ -82,7 +84,7 @@ function sumRuns(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], f
 
 /** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
 function sumDifferentiable(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], factor: number): Tensor {
-  if (runs.length === 0) return x;
+  if (runs.length === 0) return unchanged(x);
   return differentiableLinear(
     x,
     (t) => sumRuns(t, runs, factor, t.dtype),

@@ -1,6 +1,6 @@
 // Reductions of i32 and u32, and of bool as 1 and 0. They have no gradient.
 import { kernel } from '../../gpu/index.ts';
-import { dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
+import { dispatch, empty, over, Tensor } from '../../tensor/graph/index.ts';
 import type { Shape } from '../../tensor/values/index.ts';
 import type { AxisRows } from './row-threads.ts';
 
@@ -61,7 +61,7 @@ function signOf({ dtype }: Tensor): number {
 }
 
 function asWords(x: Tensor): Tensor {
-  return new Tensor(x.storage, x.shape, 'i32');
+  return over(x, x.shape, 'i32');
 }
 
 // A thread takes elements of a row that are as many apart as there are threads for it, so that neighbours read neighbours.

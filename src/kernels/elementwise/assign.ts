@@ -12,7 +12,8 @@ import { describe, isFloat, ShapeError, sameShape } from '../../tensor/values/in
 
 /**
  * Writes the values of a tensor over those of a variable, inside the body of a {@link step}, at every call of it: running statistics, moving
- * averages, caches. What the body records afterwards reads the new values, what was recorded before has read the old ones.
+ * averages, caches. What the body records afterwards reads the new values, what was recorded before has read the old ones: also views of the variable,
+ * as by `reshape`, and ops that happen to change nothing, which are copied where they are used behind it.
  *
  * ```ts
  * const average = variable(device, [64]);

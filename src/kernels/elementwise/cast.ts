@@ -1,5 +1,5 @@
 import { notNumbers } from '../../gpu/index.ts';
-import { empty, Tensor } from '../../tensor/graph/index.ts';
+import { empty, over, type Tensor, unchanged } from '../../tensor/graph/index.ts';
 import { type DType, describe, dtypeRule, isDType, isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { checkTensors } from '../axis/index.ts';
 import { broadcast } from './broadcast.ts';
@@ -28,9 +28,9 @@ import { castFloat } from './float-cast.ts';
 export function cast(x: Tensor, dtype: DType): Tensor {
   checkTensors('cast', { x });
   if (!isDType(dtype)) throw new ShapeError('cast', `${dtypeRule}; it is ${describe(dtype)}`, { x: x.shape });
-  if (x.dtype === dtype) return x;
+  if (x.dtype === dtype) return unchanged(x);
   if (isFloat(dtype) && isFloat(x.dtype)) return castFloat(x, dtype);
-  if (!isFloat(dtype) && !isFloat(x.dtype) && dtype !== 'bool') return new Tensor(x.storage, x.shape, dtype);
+  if (!isFloat(dtype) && !isFloat(x.dtype) && dtype !== 'bool') return over(x, x.shape, dtype);
   const y = empty(x, x.shape, dtype);
   const expression = isFloat(dtype) ? 'a' : isFloat(x.dtype) ? fromFloat[dtype] : 'u32(a != 0)';
   // Of floats as c: a becomes what the result is.

@@ -9,6 +9,7 @@ import {
   elementsOf,
   empty,
   type Tensor,
+  unchanged,
 } from '../../tensor/graph/index.ts';
 import { type DType, isFloat, ShapeError } from '../../tensor/values/index.ts';
 
@@ -25,7 +26,7 @@ export function statisticType({ dtype }: Pick<Tensor, 'dtype'>): DType {
 
 /** `y = x` as the other float dtype: {@link cast} without u32, for programs that need no more. */
 export function castFloat(x: Tensor, dtype: 'f32' | 'f16'): Tensor {
-  if (x.dtype === dtype) return x;
+  if (x.dtype === dtype) return unchanged(x);
   const y = empty(x, x.shape, dtype);
   const elements = elementsOf(x.device, x.size);
   if (dtype === 'f16') dispatch(narrow, { x, y }, elements);

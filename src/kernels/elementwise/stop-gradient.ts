@@ -1,4 +1,4 @@
-import { differentiable, Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, over, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkTensors } from '../axis/index.ts';
 /**
@@ -11,7 +11,7 @@ import { checkTensors } from '../axis/index.ts';
  */
 export function stopGradient(x: Tensor): Tensor {
   checkTensors('stopGradient', { x });
-  const y = new Tensor(x.storage, x.shape, x.dtype);
+  const y = over(x);
   y.cut = true;
   return y;
 }

@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { differentiable, dispatch, empty, type Tensor, tensor, unchanged } from '../../tensor/graph/index.ts';
 import { isFloat, type Shape, size } from '../../tensor/values/index.ts';
 import { eachRow, inRuns, LOOPS_FOR_ALL, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
@@ -22,7 +22,7 @@ export function axisMap(made: number, length: number, source: (i: number) => num
  * is one launch as well: the same with the inverse maps, or, where places are taken several times, sums over those.
  */
 export function mapped(x: Tensor, maps: readonly AxisMap[], value = 0): Tensor {
-  if (maps.every((map) => map === undefined)) return x;
+  if (maps.every((map) => map === undefined)) return unchanged(x);
   const shape = x.shape.map((axis, i) => maps[i]?.length ?? axis);
   const axes = mergedAxes(x.shape, maps);
   if (axes.length > OUTER + 1) {

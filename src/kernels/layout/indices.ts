@@ -7,7 +7,8 @@ import {
   elementParams,
   elementsOf,
   empty,
-  Tensor,
+  over,
+  type Tensor,
 } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkTensors } from '../axis/index.ts';
@@ -25,7 +26,7 @@ export function indicesOf(op: string, ids: Tensor, shapes: Readonly<Record<strin
     const remedy = ids.dtype === 'bool' ? '; where a mask is true, await nonzero(mask) tells' : '';
     throw new ShapeError(op, `ids must be u32 or i32, not ${ids.dtype}${remedy}`, shapes);
   }
-  if (length === 0) return new Tensor(ids.storage, ids.shape, 'u32');
+  if (length === 0) return over(ids, ids.shape, 'u32');
   const y = empty(ids, ids.shape, 'u32');
   dispatch(fromEnd, { ids, y }, { ...elementsOf(ids.device, ids.size), length });
   return y;

@@ -1,5 +1,14 @@
 import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../../gpu/index.ts';
-import { differentiable, differentiableAll, dispatch, empty, fill, Tensor } from '../../tensor/graph/index.ts';
+import {
+  differentiable,
+  differentiableAll,
+  dispatch,
+  empty,
+  fill,
+  over,
+  type Tensor,
+  unchanged,
+} from '../../tensor/graph/index.ts';
 import {
   aroundAxis,
   checkShape,
@@ -14,8 +23,8 @@ import { copied } from './copy.ts';
 import { elementOf } from './slice.ts';
 
 /**
- * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis
- * may be −1: what is left. The gradient is reshaped back.
+ * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes, unless a step writes those
+ * of a variable in between (see `assign`). One axis may be −1: what is left. The gradient is reshaped back.
  *
  * ```ts
  * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -39,8 +48,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** {@link reshape} to a shape that is known to fit. */
 export function view(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(shape, x.shape)) return x;
-  const y = new Tensor(x.storage, shape, x.dtype);
+  if (sameShape(shape, x.shape)) return unchanged(x);
+  const y = over(x, shape);
   return differentiable(y, [x], (dy) => [view(dy, x.shape)]);
 }
 
@@ -112,7 +121,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       shape,
     });
   }
-  if (sameShape(x.shape, shape)) return x;
+  if (sameShape(x.shape, shape)) return unchanged(x);
   const steps = strides(aligned).map((step, i) => (aligned[i] === 1 ? 0 : step));
   const y = copied(x, shape, steps);
   const axes = shape.flatMap((axis, i) => (aligned[i] === 1 && axis !== 1 ? [i] : []));
@@ -140,7 +149,7 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
       throw new ShapeError('concat', `all axes but axis ${at} must be equal`, shapes);
     }
   }
-  if (xs.length === 1) return first;
+  if (xs.length === 1) return unchanged(first);
   const sizes = xs.map((x) => x.shape[at] as number);
   const y = joined(xs, at);
   return differentiable(y, xs, (dy) => split(dy, at, sizes));
@@ -189,7 +198,7 @@ function joined(xs: readonly Tensor[], axis: number): Tensor {
   const shape = first.shape.map((one, i) => (i === axis ? xs.reduce((n, x) => n + (x.shape[axis] as number), 0) : one));
   const filled = xs.filter((x) => x.size > 0);
   if (filled.length === 0) return empty(first, shape);
-  if (filled.length === 1) return new Tensor((filled[0] as Tensor).storage, shape, first.dtype);
+  if (filled.length === 1) return over(filled[0] as Tensor, shape);
   if (filled.length > PARTS) {
     const groups: Tensor[] = [];
     for (let i = 0; i < filled.length; i += PARTS) groups.push(joined(filled.slice(i, i + PARTS), axis));
@@ -221,7 +230,7 @@ function parts(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
     return ranges.flatMap((range, i) => parts(range, axis, groups[i] as number[]));
   }
   if (filled.length === 1) {
-    return ys.map((y) => (y.size > 0 ? new Tensor(x.storage, y.shape, x.dtype) : y));
+    return ys.map((y) => (y.size > 0 ? over(x, y.shape) : y));
   }
   launchParts('split', x, filled, axis);
   return ys;

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { type Tensor, unchanged } from '../../tensor/graph/index.ts';
 import { describe, holds, isFloat, normalizeAxis, type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
 import { checkChoice, checkNoMore, checkNumber, checkOptions, checkTensors } from '../axis/index.ts';
 import { axisMap, mapped } from './axis-maps.ts';
@@ -107,7 +107,7 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
     throw new ShapeError('roll', `the shift must be a whole number (${shown(shift)})`, { x: x.shape });
   }
   const length = x.shape[at] as number;
-  if (length === 0 || shift % length === 0) return x;
+  if (length === 0 || shift % length === 0) return unchanged(x);
   const by = ((shift % length) + length) % length;
   return mapped(
     x,

@@ -10,6 +10,7 @@ import {
   empty,
   type Tensor,
   tensor,
+  unchanged,
 } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, shown } from '../../tensor/values/index.ts';
 import { type AxisRows, checkChoice, checkFloats, checkOptions } from '../axis/index.ts';
@@ -103,8 +104,8 @@ export function interpolatePositions(pos: Tensor, rows: number, cols: number, ru
   }
   checkSides('interpolatePositions', rows, cols, pos.shape);
   checkChoice('interpolatePositions', 'rule', rule, ['size', 'offset', 'dino', 'antialias']);
-  if (rule === 'offset' && rows * cols === count) return pos;
-  if ((rule === 'dino' || rule === 'antialias') && rows === side && cols === side) return pos;
+  if (rule === 'offset' && rows * cols === count) return unchanged(pos);
+  if ((rule === 'dino' || rule === 'antialias') && rows === side && cols === side) return unchanged(pos);
   const more = rule === 'offset' || rule === 'dino' ? 0.1 : 0;
   const bicubic = { mode: 'bicubic', more, antialias: rule === 'antialias' } as const;
   const tall = resize(pos, { outer: batch, length: side, inner: side * dim }, [batch, rows * side, dim], rows, bicubic);
@@ -131,7 +132,7 @@ interface ResizeOptions extends InterpolateOptions {
 /** Resamples one axis to `length` elements. */
 function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options: ResizeOptions): Tensor {
   // All filters are 1 at 0 and 0 at the other whole numbers.
-  if (axis.length === length && !options.more) return x;
+  if (axis.length === length && !options.more) return unchanged(x);
   return resample(x, axis, shape, matrix(axis.length, length, options));
 }
 

@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiableLinear, dispatch, empty, type Tensor, unchanged } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { checkNumber, checkTensors, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
@@ -32,7 +32,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number, step
       x: x.shape,
     });
   }
-  if (begin === 0 && stop === length && step === 1) return x;
+  if (begin === 0 && stop === length && step === 1) return unchanged(x);
   const count = Math.ceil((stop - begin) / step);
   // Neighbours of one step stay together; with another one, only what lies within the axis does.
   const element = elementOf(x, step === 1 ? [length * inner, begin * inner, stop * inner] : [inner]);

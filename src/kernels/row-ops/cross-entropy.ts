@@ -1,4 +1,4 @@
-import { empty, fill, Tensor } from '../../tensor/graph/index.ts';
+import { empty, fill, over, type Tensor } from '../../tensor/graph/index.ts';
 import { holds, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkChoice, checkFloats, checkOptions, checkTensors, rowKernel } from '../axis/index.ts';
 import { moveAxis, reshape } from '../layout/index.ts';
@@ -66,7 +66,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
   // As u32, a class below 0 is beyond all others, which there is not either.
-  const words = new Tensor(classes.storage, [classes.size], 'u32');
+  const words = over(classes, [classes.size], 'u32');
   const params = { ignored: (ignoreIndex ?? 0) >>> 0, ignores: Number(ignoreIndex !== undefined) };
   const rows = reshape(x, [classes.size, C]);
   const parts =

@@ -1,4 +1,4 @@
-import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, fill, type Tensor, unchanged } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis } from '../../tensor/values/index.ts';
 import { type AxisRows, checkOptions, checkTensors, type ReduceOptions, runsOf, wholeReduced } from '../axis/index.ts';
 import { equal, isNaN as isNaNMask, logicalOr } from '../comparison/index.ts';
@@ -127,7 +127,7 @@ function along(
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('prod', x, options);
   if (!isFloat(x.dtype)) return wholeReduced('prod', x, runs);
-  if (runs.length === 0) return x;
+  if (runs.length === 0) return unchanged(x);
   const wide = runs.reduce((y, { rows, shape }) => reshape(productAlong(y, rows), shape), cast(x, 'f32'));
   return cast(wide, x.dtype);
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { type Tensor, unchanged } from '../../tensor/graph/index.ts';
 import { normalizeAxis, ShapeError, shown } from '../../tensor/values/index.ts';
 import { checkTensors } from '../axis/index.ts';
 import { notEqual } from '../comparison/index.ts';
@@ -27,5 +27,5 @@ export function diff(x: Tensor, times = 1, axis = -1): Tensor {
     const [later, earlier] = [slice(y, at, 1), slice(y, at, 0, (y.shape[at] as number) - 1)];
     y = y.dtype === 'bool' ? notEqual(later, earlier) : sub(later, earlier);
   }
-  return y;
+  return unchanged(y);
 }

@@ -32,7 +32,7 @@ export interface BatchNormOptions {
  * ```
  *
  * `running_mean` and `running_var` are among `parameters(module)`, so that they are saved and loaded with it, under PyTorch's names;
- * {@link trainable} leaves them out, and optimizers refuse them. Not inside of `recompute`, which would move them twice.
+ * {@link trainable} leaves them out, and optimizers refuse them. Inside of `recompute` they move once, too.
  */
 export class BatchNorm {
   readonly weight: Tensor;

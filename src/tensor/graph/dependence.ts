@@ -126,7 +126,7 @@ export function writes(launch: Launch, storage: Storage): boolean {
   return launch.tensors.some((t, i) => access(launch, i) !== 'read' && overlap(t.storage, storage));
 }
 
-function overlap(a: Storage, b: Storage): boolean {
+export function overlap(a: Storage, b: Storage): boolean {
   if (a === b) return true;
   if (a.root !== b.root) return false;
   return a.rootOffset < b.rootOffset + b.bytes && b.rootOffset < a.rootOffset + a.bytes;

@@ -12,7 +12,7 @@ import {
   writes,
 } from './dependence.ts';
 import { add, fillFloats } from './fill.ts';
-import { currentRecording, launchOrder, watchLaunches } from './record.ts';
+import { currentRecording, launchOrder, over, watchLaunches } from './record.ts';
 import { type GradientNode, type Launch, Storage, type SumTo, Tensor } from './tensor.ts';
 
 let order = 0;
@@ -64,6 +64,11 @@ export function differentiableLinear(
   backward: (dy: Tensor) => Tensor,
 ): Tensor {
   return differentiable(forward(x), [x], (dy) => [differentiableLinear(dy, backward, forward)]);
+}
+
+/** What an op gives that changes nothing: `x` itself, but of a variable a tensor that keeps the values of now. */
+export function unchanged(x: Tensor): Tensor {
+  return x.storage.root.kind === 'variable' ? differentiable(over(x), [x], (dy) => [dy]) : x;
 }
 
 /** As {@link differentiable}, for an op with several results. A result without gradient has `undefined`; not all do. */
@@ -125,7 +130,7 @@ export function reverse<const T extends readonly Tensor[]>(
 
 /**
  * Gradients of `results` with their `dys`, with respect to each tensor of `of`; undefined where none arrives. Nodes and launches
- * from before `since` are not entered.
+ * from before `since` are not entered. Each backward runs `around` its node.
  */
 export function backpropagate(
   results: readonly Tensor[],
@@ -133,6 +138,7 @@ export function backpropagate(
   of: readonly Tensor[],
   since: Moment,
   sumTo: SumTo,
+  around: <R>(node: GradientNode, body: () => R) => R = (_, body) => body(),
 ): (Tensor | undefined)[] {
   const found = new Map<Tensor, Tensor>();
   const give = (to: Tensor, gradient: Tensor) => {
@@ -149,7 +155,7 @@ export function backpropagate(
     if (arrived.every((one) => one === undefined)) continue;
     const back = watchLaunches(
       (launch) => watchBackward(node, launch),
-      () => node.backward(arrived, dependent, sumTo),
+      () => around(node, () => node.backward(arrived, dependent, sumTo)),
     );
     checkGradients(node, back);
     const given = node.plain ? again(node.plain, node.inputs, arrived[0] as Tensor, back) : back;
@@ -170,7 +176,6 @@ function again(
   dy: Tensor,
   back: readonly (Tensor | undefined)[],
 ): readonly (Tensor | undefined)[] {
-  const over = (t: Tensor) => new Tensor(t.storage, t.shape, t.dtype);
   const given = back.map((t) => t && over(t));
   const inputs = [...of, dy];
   differentiableAll(
@@ -249,8 +254,9 @@ function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[
 /** A launch of a backward reads what the op has read or written: nothing may have been written there since. */
 function watchBackward(node: GradientNode, launch: Launch): void {
   if (!isForward && !backwardOf.has(launch)) backwardOf.set(launch, nameOf(node));
-  launch.tensors.forEach(({ storage, shape }, i) => {
-    if (access(launch, i) === 'write') return;
+  launch.tensors.forEach(({ storage, shape, asOf = node.made + 1 }, i) => {
+    // What was taken of a variable before keeps its values.
+    if (access(launch, i) === 'write' || asOf <= node.made) return;
     const { root } = storage;
     const writers = (root.kind === 'variable' ? currentRecording()?.effects.get(root) : root.writers) ?? [];
     const later = writers.find((writer) => writer.order >= node.made && writes(writer, storage));

@@ -2,7 +2,8 @@ import { describe, formatShape, StepError } from '../values/index.ts';
 import { checkFunction } from './arguments.ts';
 import { launchSources, type Moment } from './dependence.ts';
 import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
-import { label, labelPath } from './record.ts';
+import { label, labelPath, over, replaceTensors } from './record.ts';
+import { VariablesOfBefore } from './second-run.ts';
 import { type GradientNode, Tensor } from './tensor.ts';
 
 /** What the body of recompute() may return. */
@@ -21,8 +22,8 @@ export type RecomputeResults = Tensor | readonly Tensor[] | { readonly [name: st
  * ```
  *
  * `body` must be a function of `inputs` and of tensors that it finds outside (weights; they get their gradients too), and
- * record the same both times. Random numbers are made from keys, so the second time has the same ones. Calls may be
- * nested.
+ * record the same both times. Random numbers are made from keys, so the second time has the same ones. Variables are written the first
+ * time only, and what was read of them has its values of then: running statistics and counters move once. Calls may be nested.
  *
  * @throws StepError when the body gives other results the second time, or uses other tensors.
  */
@@ -36,12 +37,14 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
   const first = listOf(made);
   const path = labelPath();
   // New tensors over the same bytes: those of the first run know how they were made, and would keep that alive.
-  const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
+  const results = first.map((t) => over(t));
   const sources = sourcesOf(first, since);
   differentiableAll(results, sources, (dys, wanted, sumTo) => {
     const resumed = now();
+    const variables = new VariablesOfBefore(since.launch);
+    const again = <T>(run: () => T): T => replaceTensors((kernel, tensors) => variables.replace(kernel, tensors), run);
     const second = label(path ? `${path}.recomputed` : 'recomputed', () =>
-      recomputeForward(() => listOf(body(...inputs))),
+      again(() => recomputeForward(() => listOf(body(...inputs)))),
     );
     if (second.length !== first.length) {
       throw new StepError(
@@ -50,7 +53,9 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
     }
     const of = sources.filter((source) => wanted.has(source));
     checkSources('recompute', of, second, resumed);
-    const found = backpropagate(second, dys, of, resumed, sumTo);
+    const found = again(() =>
+      backpropagate(second, dys, of, resumed, sumTo, (node, run) => variables.within(node.made, run)),
+    );
     return sources.map((source) => found[of.indexOf(source)]);
   });
   return like(made, results) as R;

@@ -46,8 +46,11 @@ export class Recording {
   }
 }
 
+type Replace = (kernel: Kernel, tensors: readonly Tensor[]) => readonly Tensor[];
+
 let current: Recording | undefined;
 let order = 0;
+let replace: Replace | undefined;
 let watch: ((launch: Launch) => void) | undefined;
 let loop: Loop | undefined;
 const labels: string[] = [];
@@ -84,6 +87,26 @@ export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): 
     return body();
   } finally {
     watch = outer;
+  }
+}
+
+/** Runs `body`, whose launches get what `by` gives in the place of their tensors; where such calls nest, that of the inner one goes to the outer one. */
+export function replaceTensors<R>(by: Replace, body: () => R): R {
+  const outer = replace;
+  const inner: Replace = (kernel, tensors) => {
+    replace = outer;
+    try {
+      const found = by(kernel, tensors);
+      return outer ? outer(kernel, found) : found;
+    } finally {
+      replace = inner;
+    }
+  };
+  replace = inner;
+  try {
+    return body();
+  } finally {
+    replace = outer;
   }
 }
 
@@ -126,6 +149,16 @@ export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Ten
   return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded', loop), shape, dtype);
 }
 
+/**
+ * Another tensor over the bytes of `x`. Over those of a variable it has the values that were there when it was made: a step copies them
+ * where it writes the variable before the last launch that reads them.
+ */
+export function over(x: Tensor, shape: Shape = x.shape, dtype: DType = x.dtype): Tensor {
+  const y = new Tensor(x.storage, shape, dtype);
+  if (x.storage.root.kind === 'variable') y.asOf = x.asOf ?? order;
+  return y;
+}
+
 export function checkDType(op: string, dtype: unknown): void {
   if (!isDType(dtype)) throw new ShapeError(op, `${dtypeRule}; got ${describe(dtype)}`);
 }
@@ -153,8 +186,8 @@ export function dispatch<
   constants: { readonly [K in keyof O]?: number } = {},
 ): void {
   const plain = kernel as unknown as Kernel;
-  const bound = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
-  const element = checkBindings(plain, bound);
+  const given = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
+  const element = checkBindings(plain, given);
   const all = { ...plain.override, ...(constants as Record<string, number>) };
   const numbers = plain.paramNames.map((name) => {
     const value = (params as Record<string, number>)[name] as number;
@@ -164,6 +197,7 @@ export function dispatch<
   for (const name in all) checkScalar(plain.name, name, all[name], 'u32');
   const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
   if (grid.includes(0)) return;
+  const bound = replace ? replace(plain, given) : given;
 
   const launch: Launch = {
     order: order++,
@@ -219,7 +253,12 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     } else if (/f32/.test(type) ? t.dtype !== 'f32' : isFloat(t.dtype)) {
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
-    if (access !== 'read' && bound.some((other, k) => k !== i && other?.storage === t.storage)) {
+    // What a launch reads of a variable that it writes, a step copies before it.
+    if (
+      access !== 'read' &&
+      t.storage.root.kind !== 'variable' &&
+      bound.some((other, k) => k !== i && other?.storage === t.storage)
+    ) {
       throw new Error(`internal: ${kernel.name} binds '${name}', which it writes, twice`);
     }
     // Kernels count elements in u32: beyond that their numbers would be refused one by one, in words that say nothing of memory.

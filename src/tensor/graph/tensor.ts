@@ -71,6 +71,8 @@ export class Tensor {
   declare cut?: boolean;
   /** @internal How it was made, for gradients. */
   declare node?: GradientNode;
+  /** @internal Of a tensor over the bytes of a variable that is not the variable itself: launches of a lower order were recorded before it was made. */
+  declare asOf?: number | undefined;
 
   /** @internal Use {@link tensor}, {@link variable} or an op. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {

@@ -5,8 +5,8 @@ import { step } from './step.ts';
 
 /**
  * Computes a tensor now and keeps its values on the GPU: what is made of the result does not compute it again. Of several tensors, what
- * they share runs once. A result of a step is copied, so that it outlives the next call of that step. Constants and variables are returned as they
- * are. Gradients do not flow through it: what it gives is a value, as behind `stopGradient`.
+ * they share runs once. A result of a step is copied, so that it outlives the next call of that step. So is what shares memory with a variable. Constants and variables
+ * themselves are returned as they are. Gradients do not flow through it: what it gives is a value, as behind `stopGradient`.
  *
  * ```ts
  * const features = await evaluate(encoder(image)); // computed here …
@@ -31,7 +31,7 @@ async function keep(given: Tensor | readonly Tensor[]): Promise<Tensor[]> {
   );
   if (misuse) throw misuse;
   // Now: while the step below is made, those that these came from may be called again.
-  const held = copying(device, (copy) => xs.map((x) => (x.storage.root.origin ? copy(x, x.storage.root.origin) : x)));
+  const held = copying(device, (copy) => xs.map((x) => (isShared(x) ? copy(x, x.storage.root.origin) : x)));
   const once = await step(device, {}, () => held, { name: 'evaluate' });
   try {
     const results = once({});
@@ -45,6 +45,9 @@ async function keep(given: Tensor | readonly Tensor[]): Promise<Tensor[]> {
     once.dispose();
   }
 }
+
+/** Whether it lies where other values may come to: in a result of a step, or in a variable that it is not itself. */
+const isShared = ({ asOf, storage }: Tensor) => asOf !== undefined || storage.root.origin !== undefined;
 
 /** Makes variables with what results of steps hold now, all by one submit; of `origin`, for gradients, which do not flow through them. */
 function copying(device: Device, make: (copy: (x: Tensor, origin?: Tensor) => Tensor) => Tensor[]): Tensor[] {

@@ -20,6 +20,7 @@ import type { EarlyReads } from './early-reads.ts';
 import { fuse } from './fuse.ts';
 import { collect, schedule, writesVariable } from './lifetimes.ts';
 import { listing } from './listing.ts';
+import { keepOldValues } from './old-values.ts';
 import { shared } from './on-demand.ts';
 import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
@@ -153,14 +154,16 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
     return { recording, results };
   };
   const rehearsal = recordOnce();
-  const { recording, results } = recordOnce();
+  const { recording, results: made } = recordOnce();
   checkRepetition(name, rehearsal.recording, recording);
 
+  const effects = recording.launches.filter(writesVariable);
+  const needed = collect(tensorsOf(made), effects);
+  const { launches: all, results } = await keepOldValues(recording, needed, made);
   const returned = tensorsOf(results);
   if (returned.some((t) => t.device !== device))
     throw new StepError(`${name}: the body returns a tensor of another device`);
-  const effects = recording.launches.filter(writesVariable);
-  const scheduled = schedule(collect(returned, effects));
+  const scheduled = schedule(all);
   const returnedRoots = new Set(
     returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
   );

@@ -288,7 +288,8 @@ describe('values that a backward needs', () => {
       bump();
       return gradientOf(y, w)[0] as Tensor;
     });
-    await expect(again).rejects.toThrow(/as it was, but 'increase' has written there since/);
+    // The second run reads what the first has read.
+    expect([...(await again)]).toEqual([4, 6]);
     const inPlace = () => {
       const t = scale(vector(1, 2), 1);
       const y = square(t);
@@ -319,11 +320,11 @@ describe('values that a backward needs', () => {
   });
 
   it('an optimizer updates between two gradients', async () => {
-    const w = parameter(device.current, [2], [2, 3]);
+    const w = parameter(device.current, [2, 1], [2, 3]);
     const optimizer = new AdamW(device.current, [['w', w]]);
     const train = (late: boolean) =>
       step(device.current, { hyper: [4], x: [2, 2] }, ({ hyper, x }) => {
-        const loss = sum(square(matmul(x, reshape(w, [2, 1]))));
+        const loss = sum(square(matmul(x, w)));
         const { norm } = optimizer.update(gradients(loss, [w]), hyper);
         // The norm is for the log, and for no gradient.
         return { loss, norm, ...(late ? { g: gradients(loss, [w])[0] } : {}) };

@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
+import { assign } from '../../../src/kernels/elementwise/assign.ts';
 import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { randomNormal } from '../../../src/kernels/elementwise/random.ts';
+import { stopGradient } from '../../../src/kernels/elementwise/stop-gradient.ts';
 import { scale, sigmoid, square } from '../../../src/kernels/elementwise/unary.ts';
+import { reshape } from '../../../src/kernels/layout/layout.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import { BatchNorm } from '../../../src/nn/layers/batch-norm.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { type RecomputeResults, recompute } from '../../../src/tensor/graph/recompute.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
@@ -116,5 +120,80 @@ describe('recompute', () => {
     expect(() => gradients(y[0] as Tensor, [x])).toThrowErrorMatchingInlineSnapshot(
       `[StepError: recompute: the body gave 2 results, then 1; it must repeat itself]`,
     );
+  });
+});
+
+describe('variables that the body of recompute() writes', () => {
+  /** The losses, gradients and variables after a call, with and without recompute(). */
+  async function both(
+    body: (run: Run, c: Tensor, x: Tensor) => { loss: Tensor; of: readonly Tensor[] },
+  ): Promise<readonly (readonly number[])[]> {
+    const values = async (run: Run) => {
+      const c = variable(device.current, [3], [1, 2, 3]);
+      using made = await step(device.current, { x: [3] }, ({ x }) => {
+        const { loss, of } = body(run, c, x);
+        return [loss, ...gradients(loss, of)];
+      });
+      made({ x: [0.5, 1, 2] });
+      const results = await readAll([...made({ x: [0.5, 1, 2] }), c]);
+      free(c);
+      return results.map((list) => [...list]);
+    };
+    const wanted = await values(plain);
+    expect(await values(recompute)).toEqual(wanted);
+    return wanted;
+  }
+
+  it('are written once a call', async () => {
+    const all = await both((run, c, x) => {
+      const y = run((q) => {
+        assign(c, add(c, 1));
+        return sigmoid(square(q));
+      }, x);
+      return { loss: sum(square(y)), of: [x] };
+    });
+    expect(all.at(-1)).toEqual([3, 4, 5]);
+  });
+
+  it('have the values of the first time, before and behind each assign, for ops and their gradients', async () => {
+    await both((run, c, x) => {
+      const y = run((q) => {
+        const before = mul(sigmoid(stopGradient(c)), q);
+        const view = reshape(c, [3, 1]);
+        assign(c, scale(c, 2));
+        const between = mul(square(stopGradient(c)), square(q));
+        assign(c, add(c, stopGradient(q)));
+        const behind = sigmoid(mul(stopGradient(c), q));
+        return add(add(before, between), mul(behind, square(reshape(view, [3]))));
+      }, x);
+      return { loss: sum(square(y)), of: [x] };
+    });
+  });
+
+  it('are those of each call of one body, nested and one after the other', async () => {
+    const all = await both((run, c, x) => {
+      const block = (q: Tensor) => {
+        const y = mul(sigmoid(stopGradient(c)), square(q));
+        assign(c, scale(c, 0.5));
+        return sigmoid(add(y, stopGradient(c)));
+      };
+      const twice = (q: Tensor) => run(block, run(block, q));
+      return { loss: sum(square(run(twice, run(twice, x)))), of: [x] };
+    });
+    expect(all.at(-1)).toEqual([1 / 256, 2 / 256, 3 / 256]);
+  });
+
+  it('move running statistics once, in BatchNorm', async () => {
+    const states = async (run: Run) => {
+      const norm = new BatchNorm(newWeights(device.current, 1), 3);
+      using made = await step(device.current, { x: [4, 3] }, ({ x }) => {
+        const y = run((q) => sigmoid(norm.forwardInTraining(square(q))), x);
+        return [y, ...gradients(sum(square(y)), [x, norm.weight, norm.bias])];
+      });
+      const x = [1, 2, 3, 4, 1, 6, 0, 8, 2, 5, 1, 1];
+      made({ x });
+      return readAll([...made({ x }), norm.running_mean, norm.running_var]);
+    };
+    expect(await states(recompute)).toEqual(await states(plain));
   });
 });
