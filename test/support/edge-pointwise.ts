@@ -109,7 +109,7 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
     {
       op: ops.hardswish,
       f: (x) => x * (Math.min(Math.max(x + 3, 0), 6) / 6),
-      back: (x, dy) => (x < -3 ? 0 : x <= 3 ? dy * (x / 3 + 0.5) : dy),
+      back: (x, dy) => (x < -3 ? 0 : x > 3 ? dy : dy * (x / 3 + 0.5)),
     },
   ],
   hardsigmoid: [

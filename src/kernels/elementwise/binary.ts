@@ -5,6 +5,8 @@ import { describe, isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { checkHeld, checkTensors, commonType } from '../axis/index.ts';
 import { type Broadcast, broadcast } from './broadcast.ts';
 import { type Expression, launchBroadcast, type Operand } from './broadcast-launch.ts';
+import { cast } from './cast.ts';
+import { castFloat, floatType } from './float-cast.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 export interface Binary {
@@ -88,7 +90,7 @@ const quotient: Binary = {
   da: (dy, _, b) => div(dy, b),
   db: /*#__PURE__*/ byKernel(
     { name: 'div-backward-b', expression: '-dy * (a / b) / b' },
-    { a: (_, b) => div(-1, mul(b, b)), b: (a, b) => mul(div(2, mul(b, b)), div(a, b)) },
+    { a: (_, b) => div(-1, mul(b, b)), b: (a, b) => div(div(mul(div(a, b), 2), b), b) },
   ),
 };
 
@@ -130,7 +132,9 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   checkHeld('where', { a, b }, dtype);
   const plan = broadcast('where', { ...tensors, condition });
   const y = empty(condition, plan.shape, dtype);
-  const c = stopGradient(condition);
+  // Floats that a kernel reads are of one dtype, the result's.
+  const meets = !isFloat(condition.dtype) || !isFloat(dtype) || condition.dtype === dtype;
+  const c = stopGradient(meets ? condition : cast(condition, 'bool'));
   const isTrue = isFloat(c.dtype) ? 'isSomething(c)' : 'c != 0';
   launchBroadcast({ name: 'where', expression: `select(b, a, ${isTrue})`, use: [notNumbers] }, plan, { a, b, c }, y);
   return withGradients(y, tensors, (name, dy) => (name === 'a' ? where(c, dy, 0) : where(c, 0, dy)));
@@ -162,6 +166,10 @@ export function applyBinary({ name, forward, whole, da, db, use }: Binary, a: Op
   return withGradients(y, tensors, (one, dy) => (one === 'a' ? da : db)(dy, a, b, plan));
 }
 
+function widened<X extends Operand>(x: X): X {
+  return (x instanceof Tensor ? cast(x, 'f32') : x) as X;
+}
+
 /** Gradients of operands that hold floats, summed over what was stretched. */
 function withGradients(
   y: Tensor,
@@ -178,7 +186,7 @@ function withGradients(
 
 /**
  * A gradient in one launch: WGSL in terms of `dy`, `a` and `b`, `dy` times a slope. How the slope changes with a and b, by ops, is what its
- * own gradient is made of; without, it is the same all around.
+ * own gradient is made of; without, it is the same all around. That is computed in f32, which whole numbers and masks become too.
  */
 export function byKernel(
   expression: Expression,
@@ -194,7 +202,8 @@ export function byKernel(
       gradient(u, a, b, plan),
       ...tensors.map(([name, x]) => {
         const change = changes[name];
-        return change && sumTo(mul(mul(u, dy), change(a, b)), x.shape);
+        const slopes = change && mul(mul(widened(u), widened(dy)), change(widened(a), widened(b)));
+        return slopes && castFloat(sumTo(slopes, x.shape), floatType(x));
       }),
     ]);
   };

@@ -10,6 +10,8 @@ import {
   applyUnary,
   type Binary,
   byKernel,
+  cast,
+  clamp,
   div,
   exp,
   makeUnary,
@@ -144,7 +146,7 @@ export function mish(x: Tensor): Tensor {
 const siluKernels = /*#__PURE__*/ makeUnary('silu', {
   forward: 'x * sigmoid(x)',
   gradient: 'dy * (sigmoid(x) + x * (sigmoid(x) * (1.0 - sigmoid(x))))',
-  second: (x) => secondOfGated(x, x, 1, 0),
+  second: (x) => secondOfGated(x, (t) => t),
   use: [sigmoidPiece],
 });
 const softplusKernels = /*#__PURE__*/ makeUnary('softplus', {
@@ -185,7 +187,7 @@ const seluKernels = /*#__PURE__*/ makeUnary('selu', {
 const celuKernels = /*#__PURE__*/ makeUnary('celu', {
   forward: 'select(select(params.p * expm1Of(min(x, 0.0) / params.p), x, x > 0.0), x, isNan(x))',
   gradient: 'select(select(dy * exp(max(min(x, 0.0) / params.p, -104.0)), dy, x > 0.0), x, isNan(x))',
-  second: (x, _, alpha) => where(greater(x, 0), 0, div(exp(div(x, alpha)), alpha)),
+  second: (x, _, alpha) => where(greater(x, 0), 0, div(exp(div(clamp(x, Number.NEGATIVE_INFINITY, 0), alpha)), alpha)),
   use: [expm1Piece],
 });
 const isAbove = 'a > 0.0 && !isNan(a)';
@@ -218,8 +220,9 @@ const hardsigmoidKernels = /*#__PURE__*/ makeUnary('hardsigmoid', {
 });
 const hardswishKernels = /*#__PURE__*/ makeUnary('hardswish', {
   forward: 'x * (clamp(x + 3.0, 0.0, 6.0) / 6.0)',
-  gradient: 'select(select(select(dy, dy * (x / 3.0 + 0.5), x <= 3.0), 0.0, x < -3.0), dy, isNan(x))',
-  second: (x) => where(greater(abs(x), 3), 0, 1 / 3),
+  gradient: 'select(select(select(dy, dy * (x / 3.0 + 0.5), x <= 3.0), 0.0, x < -3.0), x, isNan(x))',
+  // Numbers alone would make f32.
+  second: (x) => cast(where(greater(abs(x), 3), 0, 1 / 3), x.dtype),
   use: [notNumbers],
 });
 // With n = e^x and w = n (n + 2), tanh(softplus(x)) is w / (w + 2), and 1 less its square 4 (w + 1) / (w + 2)². Beyond 20 they are 1 and 0.
@@ -227,10 +230,11 @@ const mishKernels = /*#__PURE__*/ makeUnary('mish', {
   forward: 'x * mishFactor(x)',
   gradient: 'dy * (mishFactor(x) + x * (mishRest(x) * sigmoid(x)))',
   second: (x) => {
-    const s = sigmoid(x);
-    const t = tanh(softplus(x));
+    const bounded = clamp(x, -100, 100);
+    const s = sigmoid(bounded);
+    const t = tanh(softplus(bounded));
     const inner = sub(sub(1, s), mul(mul(t, s), 2));
-    return mul(mul(sub(1, mul(t, t)), s), add(mul(x, inner), 2));
+    return mul(mul(sub(1, mul(t, t)), s), add(mul(bounded, inner), 2));
   },
   use: [
     {

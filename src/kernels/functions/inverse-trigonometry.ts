@@ -139,7 +139,11 @@ const acosKernels = /*#__PURE__*/ makeUnary('acos', {
 const atanKernels = /*#__PURE__*/ makeUnary('atan', {
   forward: 'atanOf(x)',
   gradient: 'dy / (1.0 + x * x)',
-  second: (x) => div(mul(x, -2), square(add(square(x), 1))),
+  // Finite on the way, as squares may not be.
+  second: (x) => {
+    const d = add(square(x), 1);
+    return mul(div(x, d), div(-2, d));
+  },
   use: [arcTangent],
 });
 

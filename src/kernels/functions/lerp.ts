@@ -1,7 +1,7 @@
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { isFloat, ShapeError } from '../../tensor/values/index.ts';
 import { commonType } from '../axis/index.ts';
-import { broadcast, launchBroadcast, mul, type Operand, sub, tensorsOf } from '../elementwise/index.ts';
+import { broadcast, cast, launchBroadcast, mul, type Operand, sub, tensorsOf } from '../elementwise/index.ts';
 
 /**
  * Linear interpolation, `a + c · (b - a)`: exactly `a` where `c` is 0, and `b` where it is 1, unless `b - a` overflows. All three broadcast as in {@link add}, and may be
@@ -21,9 +21,9 @@ export function lerp(a: Operand, b: Operand, c: Operand): Tensor {
   const y = empty(like, plan.shape, commonType('lerp', tensors, isFloat));
   launchBroadcast({ name: 'lerp', expression: between }, plan, { a, b, c }, y);
   const back: Record<string, (dy: Tensor) => Tensor> = {
-    a: (dy) => mul(dy, minus(1, c)),
+    a: (dy) => mul(dy, minus(1, c, dy)),
     b: (dy) => mul(dy, c),
-    c: (dy) => mul(dy, minus(b, a)),
+    c: (dy) => mul(dy, minus(b, a, dy)),
   };
   const floats = Object.entries(tensors).filter(([, x]) => isFloat(x.dtype));
   return differentiable(
@@ -33,9 +33,10 @@ export function lerp(a: Operand, b: Operand, c: Operand): Tensor {
   );
 }
 
-/** Of two numbers, one. */
-function minus(x: Operand, y: Operand): Operand {
-  return typeof x === 'number' && typeof y === 'number' ? x - y : sub(x, y);
+/** In the floats of `like`, so that whole numbers do not wrap around, and of masks there is a difference; of two numbers, one. */
+function minus(x: Operand, y: Operand, like: Tensor): Operand {
+  const float = <X extends Operand>(one: X) => (typeof one === 'number' ? one : cast(one, like.dtype));
+  return typeof x === 'number' && typeof y === 'number' ? x - y : sub(float(x), float(y));
 }
 
 // From the nearer end, as in PyTorch.

@@ -13,6 +13,7 @@ import {
   mul,
   type Operand,
   sub,
+  where,
 } from '../elementwise/index.ts';
 
 /**
@@ -133,9 +134,41 @@ fn powTowardsB(a: f32, b: f32, dy: f32) -> f32 {
 }`,
 };
 
-/** d²y / da db, where both are tensors. */
+/** `b · a^(b - 1)`, the slope by a: 0 where b is 0. Parts of slopes are ops, because a product of theirs would be 0 · ∞ where a is 0. */
+const slopeByA: Binary = {
+  name: 'pow-slope-a',
+  forward: 'powTowardsA(a, b, 1.0)',
+  da: (dy, a, b) => mul(dy, changeByA(a, b)),
+  db: (dy, a, b) => mul(dy, mixedChange(a, b)),
+  use: [powPiece],
+};
+/** `a^b log(a)`, the slope by b: 0 where a is 0 and b is not below. */
+const slopeByB: Binary = {
+  name: 'pow-slope-b',
+  forward: 'powTowardsB(a, b, 1.0)',
+  da: (dy, a, b) => mul(dy, mixedChange(a, b)),
+  db: (dy, a, b) => mul(dy, changeByB(a, b)),
+  use: [powPiece],
+};
+/** `a^b log²(a)`, as 0 there. */
+const changeOfSlopeByB: Binary = {
+  name: 'pow-change-b',
+  forward: 'powTowardsB(a, b, exactLog(a))',
+  da: (dy, a, b) => mul(dy, add(mul(applyBinary(slopeByB, a, less(b)), 2), mul(b, changeByB(a, less(b))))),
+  db: (dy, a, b) => mul(dy, mul(changeByB(a, b), typeof a === 'number' ? Math.log(a) : log(a))),
+  use: [powPiece],
+};
+const less = (b: Operand): Operand => (typeof b === 'number' ? b - 1 : sub(b, 1));
+const changeByB = (a: Operand, b: Operand) => applyBinary(changeOfSlopeByB, a, b);
+/** d²y / da². Of a b of 0, and of a number that makes it 0, there is none. */
+function changeByA(a: Operand, b: Operand): Operand {
+  if (typeof b !== 'number') return where(b, mul(b, applyBinary(slopeByA, a, less(b))), 0);
+  const factor = b * (b - 1);
+  return factor === 0 ? 0 : mul(pow(a, b - 2), factor);
+}
+/** d²y / da db. */
 function mixedChange(a: Operand, b: Operand): Tensor {
-  return mul(pow(a, sub(b, 1)), add(mul(b, log(a as Tensor)), 1));
+  return add(pow(a, less(b)), mul(b, applyBinary(slopeByB, a, less(b))));
 }
 
 const power: Binary = {
@@ -143,24 +176,11 @@ const power: Binary = {
   forward: 'powOf(a, b)',
   da: /*#__PURE__*/ byKernel(
     { name: 'pow-backward-a', expression: 'powTowardsA(a, b, dy)', use: [powPiece] },
-    {
-      a: (a, b) => {
-        if (typeof b !== 'number') return mul(mul(b, sub(b, 1)), pow(a, sub(b, 2)));
-        const factor = b * (b - 1);
-        return factor === 0 ? mul(a, 0) : mul(pow(a, b - 2), factor);
-      },
-      b: mixedChange,
-    },
+    { a: changeByA, b: mixedChange },
   ),
   db: /*#__PURE__*/ byKernel(
     { name: 'pow-backward-b', expression: 'powTowardsB(a, b, dy)', use: [powPiece] },
-    {
-      a: mixedChange,
-      b: (a, b) => {
-        const logarithm = typeof a === 'number' ? Math.log(a) : log(a);
-        return mul(mul(pow(a, b), logarithm), logarithm);
-      },
-    },
+    { a: mixedChange, b: changeByB },
   ),
   use: [powPiece],
 };

@@ -1,9 +1,9 @@
 import { kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
-import { checkTensors, groupById } from '../axis/index.ts';
+import { checkTensors, commonType, groupById } from '../axis/index.ts';
 import { equal } from '../comparison/index.ts';
-import { add, where } from '../elementwise/index.ts';
+import { add, cast, where } from '../elementwise/index.ts';
 import { indicesOf, moveAxis, reshape, scatterAdd, takeRows } from '../layout/index.ts';
 
 /**
@@ -18,12 +18,13 @@ import { indicesOf, moveAxis, reshape, scatterAdd, takeRows } from '../layout/in
  * await read(scatterAddAlongAxis(x, ids, tensor(device, [1, 2, 3, 4], [2, 2]))); // [0, 0, 3, 4, 5, 1]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
+ * @throws ShapeError when the shapes or dtypes do not fit, `x` and `src` are bool, or `ids` is neither u32 nor i32.
  */
 export function scatterAddAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1): Tensor {
   const { at, lines, rows, length, ids: words } = scattering('scatterAddAlongAxis', x, ids, src, axis);
-  const sums = scatterAdd(rows(src), rows(words), length);
-  return add(x, moveAxis(reshape(sums, lines), -1, at));
+  const [to, added] = meeting('scatterAddAlongAxis', x, src);
+  const sums = scatterAdd(rows(added), rows(words), length);
+  return add(to, moveAxis(reshape(sums, lines), -1, at));
 }
 
 /**
@@ -53,7 +54,7 @@ export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1)
 /**
  * Adds slices of `src` to those of `x` that a list of indices names: `y[…, ids[k], …] = x[…] + src[…, k, …]`, summed where an index comes
  * up several times. PyTorch's `index_add`, the counterpart of {@link take}. `ids` is u32 or i32 `[K]`, `src` has the shape of `x` but for the axis,
- * which is K. An index that is not below the length of the axis is left out. The gradients are `dy` for `x`, and `take(dy, ids, axis)` for
+ * which is K. Dtypes as in {@link scatterAddAlongAxis}. An index that is not below the length of the axis is left out. The gradients are `dy` for `x`, and `take(dy, ids, axis)` for
  * `src`.
  *
  * ```ts
@@ -61,7 +62,7 @@ export function scatterAlongAxis(x: Tensor, ids: Tensor, src: Tensor, axis = -1)
  * await read(indexAdd(tensor(device, [1, 2, 3]), ids, tensor(device, [10, 20]))); // [1, 32, 3]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, or `ids` is neither u32 nor i32.
+ * @throws ShapeError when the shapes or dtypes do not fit, `x` and `src` are bool, or `ids` is neither u32 nor i32.
  */
 export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor {
   checkTensors('indexAdd', { x, ids, src });
@@ -71,11 +72,18 @@ export function indexAdd(x: Tensor, ids: Tensor, src: Tensor, axis = 0): Tensor 
   if (ids.shape.length !== 1 || !fits(x, src, at) || src.shape[at] !== ids.size) {
     throw new ShapeError('indexAdd', `ids must be [K], and src have the shape of x but for axis ${at}: K`, shapes);
   }
-  const slices = moveAxis(src, at, 0);
+  const [to, added] = meeting('indexAdd', x, src);
+  const slices = moveAxis(added, at, 0);
   const rest = slices.shape.slice(1);
   const length = x.shape[at] as number;
   const sums = scatterAdd(reshape(slices, [1, ids.size, ...rest]), reshape(words, [1, ids.size]), length);
-  return add(x, moveAxis(reshape(sums, [length, ...rest]), 0, at));
+  return add(to, moveAxis(reshape(sums, [length, ...rest]), 0, at));
+}
+
+/** What sums are added to, and what is summed, in one dtype. */
+function meeting(op: string, x: Tensor, src: Tensor): readonly [x: Tensor, src: Tensor] {
+  const dtype = commonType(op, { x, src }, (one) => one !== 'bool');
+  return [cast(x, dtype), cast(src, dtype)];
 }
 
 /** What both scatters see: the axis last, all others as rows. `lines` is the shape of the result with the axis last. */

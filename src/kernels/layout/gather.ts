@@ -41,17 +41,19 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
 /**
  * Adds rows up by index, per batch element: `y[b, n] = Σ src[b, k]` over all k with `ids[b, k] = n`; `src [B, K, …]`,
  * `ids [B, K]` (u32 or i32, as in {@link takeRows}) → `[B, size, …]`. Rows that no index names are zero, an index that is not below `size` is left out.
- * Without atomics: rows are added in their order, so the same inputs give the same bits. The gradient is `takeRows(dy, ids)`.
+ * Of floats, summed in f32, i32 or u32, which wrap around. Without atomics: rows are added in their order, so the same inputs give the same bits. The gradient is `takeRows(dy, ids)`.
  *
  * ```ts
  * const ids = tensor(device, new Uint32Array([1, 1, 3]), [1, 3]);
  * await read(scatterAdd(tensor(device, [1, 2, 3], [1, 3]), ids, 4)); // [0, 3, 0, 3]
  * ```
  *
- * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` and `src` starts with the same axes.
+ * @throws ShapeError unless `ids` is u32 or i32 `[B, K]` and `src` starts with the same axes, and is not bool.
  */
 export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
   checkTensors('scatterAdd', { src, ids });
+  if (src.dtype === 'bool')
+    throw new ShapeError('scatterAdd', "bool has no sums: cast(src, 'i32')", { src: src.shape });
   const at = checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0], size);
   if (!Number.isInteger(size) || size < 0) {
     throw new ShapeError('scatterAdd', `${shown(size)} is no number of rows`, { src: src.shape, ids: ids.shape });
@@ -180,7 +182,7 @@ function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
   const y = empty(src, [src.shape[0] as number, count, ...rest]);
   if (y.size === 0) return y;
   const { order, starts } = groupById(ids, count);
-  const { element, width } = unitsOf(size(rest));
+  const { element, width } = isFloat(src.dtype) ? unitsOf(size(rest)) : { element: 'u32' as const, width: size(rest) };
   const rows = { rows: (src.shape[0] as number) * count, width };
   const counts = { count, given: ids.shape[1] as number };
   dispatch(addUp[element], { src, order, starts, y }, { ...rows, ...counts }, constantsOf(y, ids, rows));
@@ -222,7 +224,7 @@ const gather = {
 };
 
 // A row adds up the rows that groupById found for it.
-const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
+const addUpKernel = (element: 'T' | 'vec4<T>' | 'u32', sum: 'f32' | 'vec4f' | 'u32') =>
   kernel({
     name: 'add-up-rows',
     bind: { src: `read ${element}`, order: 'read u32', starts: 'read u32', y: `write ${element}` },
@@ -249,4 +251,9 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     y[row * params.width + col] = ${element}(total);
   }`),
   });
-const addUp = { T: /*#__PURE__*/ addUpKernel('T', 'f32'), 'vec4<T>': /*#__PURE__*/ addUpKernel('vec4<T>', 'vec4f') };
+const addUp = {
+  T: /*#__PURE__*/ addUpKernel('T', 'f32'),
+  'vec4<T>': /*#__PURE__*/ addUpKernel('vec4<T>', 'vec4f'),
+  // Whole numbers wrap around alike, with a sign or without.
+  u32: /*#__PURE__*/ addUpKernel('u32', 'u32'),
+};

@@ -91,8 +91,8 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
 
   const { y, pre } = product(op, left, right, batch, shape, { bias, activation, residual });
 
-  const inputs = [a, b, ...(bias ? [bias] : [])];
-  const backward = (d: Tensor) => {
+  const inputs = [a, b, bias, residual].filter((t) => t !== undefined);
+  const backward = (d: Tensor, dresidual?: Tensor) => {
     const names = Object.keys(operands) as [string, string];
     const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
     const da = towardsA(of, a, b, d);
@@ -101,14 +101,11 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
     // Times ones, which `mul` stretches: broadcastTo would bring all copies into a bundle, for second derivatives alone.
     const ones = () => fillFloats(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
     const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [mul(u, ones()), undefined]);
-    return [da, db, ...(bias ? [sums()] : [])];
+    return [da, db, ...(bias ? [sums()] : []), ...(residual ? [dresidual] : [])];
   };
-  // What goes into an activation is what its gradient's own gradient flows to.
-  if (activation) differentiable(pre, inputs, backward);
-  return differentiable(y, residual ? [...inputs, residual] : inputs, (dy) => [
-    ...backward(activation ? activationBackward(activation, pre, dy) : dy),
-    ...(residual ? [dy] : []),
-  ]);
+  // What goes into an activation is what its gradient's own gradient flows to. The residual does not, which the launch reads too.
+  if (activation) differentiable(pre, inputs, (d) => backward(d));
+  return differentiable(y, inputs, (dy) => backward(activation ? activationBackward(activation, pre, dy) : dy, dy));
 }
 
 /**

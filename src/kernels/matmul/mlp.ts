@@ -51,7 +51,7 @@ export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): T
   if (weight1.shape.length !== 2 || weight2.shape.length !== 2) {
     throw new ShapeError('mlp', 'weight1 must be [hidden, in] and weight2 [out, hidden]', shapes);
   }
-  if (x.shape.length < 2 || x.shape.at(-1) !== inputs || hidden !== inner) {
+  if (x.shape.at(-1) !== inputs || hidden !== inner) {
     throw new ShapeError('mlp', 'x must be [..., in], and both weights must have the same hidden axis', shapes);
   }
   for (const [name, bias, length] of [
@@ -72,7 +72,8 @@ export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): T
     });
   }
 
-  const rows = (t: Tensor): Matrix => flattened(matrix(t, t.shape, false));
+  // A vector is one row.
+  const rows = (t: Tensor): Matrix => flattened(matrix(t, [1, ...t.shape], false));
   const first = matrix(weight1, weight1.shape, false);
   const second = matrix(weight2, weight2.shape, false);
   const { y: h, pre } = product('mlp', rows(x), transposed(first), [], [...front, hidden as number], {

@@ -2,7 +2,7 @@ import type { Piece } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { checkFloats, max, type RowCode, rowKernel, sum } from '../axis/index.ts';
-import { div, exp, log, stopGradient, sub } from '../elementwise/index.ts';
+import { clamp, div, exp, log, stopGradient, sub } from '../elementwise/index.ts';
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a row of nothing else
  * gives zeros. A row that holds NaN or ∞ gives NaN.
@@ -50,16 +50,18 @@ function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
 }
 
 const reduced = (axis: number) => ({ axes: axis, keepDims: true });
-const below = (x: Tensor, axis: number) => sub(x, max(stopGradient(x), reduced(axis)));
+const topOf = (x: Tensor, axis: number) => max(stopGradient(x), reduced(axis));
 
-/** Both by ops, for gradients of gradients. A row of nothing but -∞ has none there. */
+/** Both by ops, for gradients of gradients. The logarithm of a row of nothing but -∞ has none. */
 const plain = {
   softmax: (axis: number) => (x: Tensor) => {
-    const e = exp(below(x, axis));
-    return div(e, sum(e, reduced(axis)));
+    // Below a finite number, what is -∞ is exp(-∞) = 0; the sum is at least 1, that of the largest, or 0 in a row of nothing else.
+    const lowest = x.dtype === 'f16' ? -65504 : -3.4028234663852886e38;
+    const e = exp(sub(x, clamp(topOf(x, axis), lowest, Number.POSITIVE_INFINITY)));
+    return div(e, clamp(sum(e, reduced(axis)), 1, Number.POSITIVE_INFINITY));
   },
   logSoftmax: (axis: number) => (x: Tensor) => {
-    const d = below(x, axis);
+    const d = sub(x, topOf(x, axis));
     return sub(d, log(sum(exp(d), reduced(axis))));
   },
 };

@@ -31,9 +31,11 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
  */
 export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
   const squared = varianceOf('std', x, options);
-  const y: Tensor = differentiable(stopGradient(sqrt(squared)), [squared], (dy) => [
-    mul(dy, where(equal(y, 0), 0, div(0.5, y))),
-  ]);
+  const y: Tensor = differentiable(stopGradient(sqrt(squared)), [squared], (dy) => {
+    // By 1 where it is 0, of which derivatives of this would be NaN.
+    const isNothing = equal(y, 0);
+    return [mul(dy, where(isNothing, 0, div(0.5, where(isNothing, 1, y))))];
+  });
   return cast(y, statisticType(x));
 }
 

@@ -7,7 +7,9 @@ import {
   scatterAlongAxis,
   unique,
 } from '../../../src/kernels/indexing/index.ts';
+import { scatterAdd } from '../../../src/kernels/layout/gather.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
@@ -110,6 +112,21 @@ describe('scatters', () => {
     expect([...(await read(indexAdd(x, u32([]), f32([]))))]).toEqual([1, 2, 3]);
   });
 
+  it.each(['i32', 'u32'] as const)('add up %s, which wraps around', async (dtype) => {
+    const of = (values: number[], shape = [values.length]) => tensor(device.current, values, shape, dtype);
+    const top = dtype === 'i32' ? 2 ** 31 - 1 : 2 ** 32 - 1;
+    const bottom = dtype === 'i32' ? -(2 ** 31) : 0;
+    const values = async (y: Tensor) => [...((await readAll([y]))[0] as Int32Array | Uint32Array)];
+    // Beyond 2²⁴, where f32 has not all numbers.
+    const [x, ids, src] = [of([1, 2, top]), u32([1, 1, 2]), of([16777217, 3, 1])];
+    for (const y of [scatterAddAlongAxis(x, ids, src), indexAdd(x, ids, src)]) {
+      expect(y.dtype).toBe(dtype);
+      expect(await values(y)).toEqual([1, 16777222, bottom]);
+    }
+    const rows = indexAdd(of([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]), u32([1, 1]), of([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]));
+    expect(await values(rows)).toEqual([1, 2, 3, 4, 11, 14, 17, 20]);
+  });
+
   it('refuses shapes and dtypes that do not fit', () => {
     for (const [name, op] of Object.entries(scatters)) {
       expect(() => op(f32([1, 2]), f32([1]), f32([1]))).toThrow(
@@ -123,6 +140,13 @@ describe('scatters', () => {
       'indexAdd: ids must be [K], and src have the shape of x but for axis 0: K; got x [2], ids [1], src [2]',
     );
     expect(() => indexAdd(f32([1, 2]), f32([1]), f32([1]))).toThrow('indexAdd: ids must be u32 or i32, not f32');
+    const mask = tensor(device.current, [true, false]);
+    expect(() => indexAdd(mask, u32([0, 1]), mask)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: indexAdd: floats are needed: cast(x, 'f32') (x is bool, src is bool); got x [2], src [2]]`,
+    );
+    expect(() => scatterAdd(mask, u32([0, 1], [2, 1]), 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: scatterAdd: bool has no sums: cast(src, 'i32'); got src [2]]`,
+    );
   });
 });
 
