@@ -263,9 +263,10 @@ export function secondOfGated(
   second: Operand = 0,
 ): Tensor {
   const s = sigmoid(w);
-  const slope = mul(s, sub(1, s));
+  const rest = sub(1, s);
+  const slope = mul(s, rest);
   const t = mul(slope, x);
-  return add(first(add(mul(first(t), sub(1, mul(s, 2))), mul(slope, 2))), mul(t, second));
+  return add(first(add(mul(first(t), sub(rest, s)), mul(slope, 2))), mul(t, second));
 }
 
 const seconds: Readonly<Record<Activation, Second | undefined>> = {
@@ -277,7 +278,7 @@ const seconds: Readonly<Record<Activation, Second | undefined>> = {
   'gelu-tanh': (x) => {
     // t · √(8/π) (1 + c x²).
     const times = (t: Tensor, c = 0.134145) => mul(add(mul(mul(mul(t, x), x), c), t), 1.5957691216);
-    return secondOfGated(x, times, times(x, 0.044715), mul(x, 0.4281289));
+    return secondOfGated(x, times, times(x, 0.044715), mul(x, 0.428129));
   },
   'quick-gelu': (x) => secondOfGated(x, (t) => mul(t, 1.702)),
   relu: undefined,

@@ -91,7 +91,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
 
   const { y, pre } = product(op, left, right, batch, shape, { bias, activation, residual });
 
-  const inputs = [a, b, bias, residual].filter((t) => t !== undefined);
+  const inputs = [a, b, ...(bias ? [bias] : []), ...(residual ? [residual] : [])];
   const backward = (d: Tensor, dresidual?: Tensor) => {
     const names = Object.keys(operands) as [string, string];
     const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
