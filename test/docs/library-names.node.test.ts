@@ -5,9 +5,9 @@ import { expect, test } from 'vitest';
 import * as core from '../../src/index.ts';
 import { repository } from './markdown.ts';
 
-/** What a span of code calls or names first: `await read(x)` is `read`; nothing for a property such as `x.shape`. */
+/** What a span of code calls or names first: `await read(x)` is `read`, `new Linear(…)` is `Linear`; nothing for a property such as `x.shape`. */
 function nameIn(span: string): string | undefined {
-  const [, name] = /^\(?(?:await )?(?:console\.log\(await )?(\w+)(?![\w.])/.exec(span) ?? [];
+  const [, name] = /^\(?(?:await |new )?(?:console\.log\(await )?(\w+)(?![\w.])/.exec(span) ?? [];
   return name;
 }
 
