@@ -156,6 +156,27 @@ describe('assign', () => {
     free(v);
   });
 
+  it.each([
+    ['f16', [1.5, -2, 3]],
+    ['i32', [1, -2, 3]],
+    ['u32', [1, 2, 3]],
+    ['bool', [1, 0, 1]],
+  ] as const)('of %s, of a length that is no multiple of 4', async (dtype, values) => {
+    const v = variable(device.current, [3], values, dtype);
+    const [x, old, now] = await run(device.current, () => {
+      const before = ops.roll(v, 0, 0);
+      ops.assign(v, ops.flip(v));
+      ops.assign(v, ops.roll(v, 1, 0));
+      return [before, ops.slice(before, 0, 1), v];
+    });
+    expect([x, old, now].map((list) => [...(list as Float32Array)])).toEqual([
+      values,
+      values.slice(1),
+      [values[0], values[2], values[1]],
+    ]);
+    free(v);
+  });
+
   it('costs nothing where nothing is used after it', async () => {
     const v = make();
     using made = await step(device.current, { x: [4] }, ({ x }) => {
