@@ -112,6 +112,8 @@ const calls: Readonly<Record<string, Args | Case>> = {
   },
   'jit.call': { of: (d) => ({ call: core.jit(d, (y) => y) }), args: [values], taken: ['0 f32 [2,3]', '0 [1,2]'] },
   openDevice: [{ notice: null, tuning: false }],
+  // The right call would keep what was tuned for other programs.
+  saveTuning: { args: [dev], isSafe: false },
 
   // Weights and modules.
   newWeights: [dev, 1],

@@ -109,7 +109,7 @@ function checkInput(name: string, value: InputValue, i: number): void {
   if (!isPlain) return;
   const keys = Object.keys(value).join(', ');
   throw new StepError(
-    `${name}: inputs of a jit come one by one, as f(x, y), and its body takes them so: (x, y) => …; got { ${keys} } as '${i + 1}'`,
+    `${name}: inputs of a jit come one by one, as f(x, y), and its body takes them so; got { ${keys} } as '${i + 1}'`,
   );
 }
 
