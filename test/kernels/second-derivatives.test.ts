@@ -36,8 +36,8 @@ describe('attention with queries that see no key', () => {
   const all = Object.entries(masks).flatMap(([name, make]) =>
     (['f32', 'f16'] as const).map((dtype) => [`${name}, ${dtype}`, make, dtype] as const),
   );
-  it.each(all)('mask %s', async (_, make, dtype) => {
-    if (dtype === 'f16' && !device.current.features.has('shader-f16')) return;
+  it.for(all)('mask %s', async ([, make, dtype], { skip }) => {
+    skip(dtype === 'f16' && !device.current.features.has('shader-f16'), 'the adapter has no f16');
     const of = (values: readonly number[]) => cast(T(values, [1, 1, 2, 1]), dtype);
     const xs = [of(q), of(k), of(v)] as const;
     const y = attention(...xs, { mask: make(dtype).mask });
@@ -100,8 +100,8 @@ it('a residual of a product with an activation is no part of what goes into that
 });
 
 describe('far out and in f16', () => {
-  it('hardswish and prelu', async () => {
-    if (!device.current.features.has('shader-f16')) return;
+  it('hardswish and prelu', async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'the adapter has no f16');
     const x = T([-4, -1, 2, 4], [4], 'f16');
     const [dx] = gradients(ops.hardswish(x), [x], ops.onesLike(x)) as [Tensor];
     const [ddx] = gradients(dx, [x], ops.onesLike(x)) as [Tensor];
@@ -125,8 +125,8 @@ describe('far out and in f16', () => {
     }
   });
 
-  it("atan2's near the origin", async () => {
-    if (!device.current.features.has('shader-f16')) return;
+  it("atan2's near the origin", async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'the adapter has no f16');
     const at = [0.01, -0.02, 0.005];
     const [a, b] = [T(at, [3], 'f16'), T([0.02, 0.015, -0.01], [3], 'f16')];
     const [da] = gradients(ops.atan2(a, b), [a], ops.onesLike(a)) as [Tensor];
@@ -193,8 +193,8 @@ describe('pointwise ops whose operands are of other dtypes', () => {
 
 describe('where takes a condition of any dtype', () => {
   const dtypes = ['f32', 'f16', 'i32', 'u32', 'bool'] as const;
-  it.each(dtypes)('%s', async (condition) => {
-    if (condition === 'f16' && !device.current.features.has('shader-f16')) return;
+  it.for(dtypes)('%s', async (condition, { skip }) => {
+    skip(condition === 'f16' && !device.current.features.has('shader-f16'), 'the adapter has no f16');
     for (const values of dtypes) {
       if (values === 'f16' && !device.current.features.has('shader-f16')) continue;
       const c = cast(T([1, 0, 1]), condition);

@@ -145,8 +145,8 @@ describe('gridSample', () => {
     ]);
   });
 
-  it('takes images of f16 at places of f32', async () => {
-    if (!device.current.features.has('shader-f16')) return;
+  it('takes images of f16 at places of f32', async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'the adapter has no f16');
     const x = tensor(device.current, [1, 2, 3, 4], [1, 2, 2, 1], 'f16');
     const grid = at(0.25, 0);
     const y = gridSample(x, grid);

@@ -113,8 +113,8 @@ describe('cdist', () => {
     );
   });
 
-  it('of f16 is computed in f32', async () => {
-    if (!device.current.features.has('shader-f16')) return;
+  it('of f16 is computed in f32', async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'the adapter has no f16');
     const half = (values: number[], shape: number[]) => tensor(device.current, values, shape, 'f16');
     const a = half([300, 0, 0, 400], [2, 2]);
     const y = cdist(a, half([0, 0], [1, 2]), { order: 3 });

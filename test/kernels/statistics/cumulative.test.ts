@@ -135,8 +135,8 @@ describe('products with zeros', () => {
     expect((await read(cumprod(f32([], [0, 3]), 0))).length).toBe(0);
   });
 
-  it('f16 is rounded once', async () => {
-    if (!device.current.features.has('shader-f16')) return;
+  it('f16 is rounded once', async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'the adapter has no f16');
     const half = tensor(device.current, new Float32Array(300).fill(0.1), [300], 'f16');
     const exact = 0.0999755859375;
     const running = await read(cumsum(half));
