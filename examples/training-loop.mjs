@@ -65,7 +65,9 @@ async function begin(file) {
   const average = new WeightAverage(optimizer, { decay: 0.9 });
   const scale = new LossScale(); // for half precision, where gradients overflow; in f32 it changes no number
   const saved = { model, optimizer: optimizer.state(), average: average.state() };
-  let t = 0; //                     updates so far: rates, keys and the order of the data are functions of it
+  // Updates tried so far: keys and the order of the data are functions of it. The scale skips those whose gradients overflow;
+  // scale.updates counts those that were made, and the optimizer goes by these. The file keeps both.
+  let t = 0;
 
   if (file) {
     const { tensors, metadata } = readSafetensors(file, 'run.safetensors');
@@ -89,23 +91,25 @@ async function begin(file) {
   );
 
   return {
-    /** Trains until `last` updates were made. */
+    /** Trains until `last` updates were tried. */
     async train(last) {
       while (t < last) {
         const epoch = Math.floor(t / batches);
         const order = permutation(learned.arms.length, random(seed, `epoch ${epoch}`));
-        let total = 0;
+        let [total, seen] = [0, 0];
         for (const { points, arms } of [...batchesOf(learned, order)].slice(t % batches, last - epoch * batches)) {
           t++;
-          const hyper = optimizer.hyperparameters(t, 0.03, 1 / scale.value);
           const key = Uint32Array.of(seed, t);
-          const [loss, norm] = await update(points, arms, key, hyper, average.rest(t), scale.value).then(readBoth);
+          const n = scale.updates + 1; // a rate that changes is a function of it, too
+          const hyper = optimizer.hyperparameters(n, 0.03, 1 / scale.value);
+          const [loss, norm] = await update(points, arms, key, hyper, average.rest(n), scale.value).then(readBoth);
           scale.adjust(norm);
           total += loss * arms.length;
+          seen += arms.length;
         }
-        if (epoch % 5 === 4) {
+        if (epoch % 5 === 4 && t % batches === 0) {
           const { loss, accuracy } = await this.validate();
-          const training = (total / learned.arms.length).toFixed(3);
+          const training = (total / seen).toFixed(3); // of an epoch that was resumed: of what was left
           console.log(
             `epoch ${epoch + 1}  loss ${training}  validation ${loss.toFixed(3)}, ${percent(accuracy)} right`,
           );
@@ -135,20 +139,20 @@ const percent = (part) => `${(100 * part).toFixed(1)} %`;
 
 // 3. Once without a stop; and once with one in the middle of an epoch, after which all that is left is the file.
 
-const updates = 20 * batches;
+const steps = 20 * batches;
 const whole = await begin();
-await whole.train(updates);
+await whole.train(steps);
 
 const stopped = await begin();
 await stopped.train(43);
 const file = await stopped.save();
 
 const resumed = await begin(file);
-await resumed.train(updates);
+await resumed.train(steps);
 
 export const { accuracy } = await resumed.validate();
 const [one, other] = [await whole.save(), await resumed.save()];
 /** Of the two files, which hold weights, optimizer and average. */
 export const differentBytes = one.filter((byte, i) => byte !== other[i]).length;
-console.log(`stopped after 43 of ${updates} updates and resumed: ${differentBytes} of ${one.length} bytes are others`);
+console.log(`stopped after 43 of ${steps} steps and resumed: ${differentBytes} of ${one.length} bytes are others`);
 device.dispose();
