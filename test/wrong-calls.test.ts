@@ -353,7 +353,10 @@ describe('in these words', () => {
     ['a list', () => core.free([of(2)] as never), 'free: target must be a tensor; it is a list'],
     [
       'a module that is not there yet',
-      () => core.parameters({ head: Promise.resolve(w()) }),
+      () =>
+        core.parameters({
+          head: core.buildModule(core.newWeights(device.current, 1), (own) => new core.Linear(own, 2, 3)),
+        }),
       "parameters: 'head' is a promise; await it",
     ],
     [

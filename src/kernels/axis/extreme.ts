@@ -9,6 +9,7 @@ import {
   elementOverride,
   empty,
   type Tensor,
+  unchanged,
 } from '../../tensor/graph/index.ts';
 import { aroundAxis, isFloat, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkNoMore } from './operands.ts';
@@ -36,7 +37,10 @@ function reducedTo(which: Extreme, x: Tensor, options: ReduceOptions): Tensor {
     if (rows.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
   }
   if (!isFloat(x.dtype)) return wholeReduced(which, x, runs);
-  return runs.reduce((part, run) => extremeDifferentiable(which, part, run.rows, run.shape), x);
+  return runs.reduce(
+    (part, run) => extremeDifferentiable(which, part, run.rows, run.shape),
+    runs.length > 0 ? x : unchanged(x),
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   elementOverride,
   empty,
   over,
-  Tensor,
+  type Tensor,
   unchanged,
 } from '../../tensor/graph/index.ts';
 import { type DType, isFloat, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
@@ -44,7 +44,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('sum', x, options);
   if (isFloat(x.dtype)) return sumDifferentiable(x, runs, 1);
   const y = sumRuns(over(x, x.shape, 'i32'), runs, 1, 'i32');
-  return x.dtype === 'u32' ? new Tensor(y.storage, y.shape, 'u32') : y;
+  return x.dtype === 'u32' ? over(y, y.shape, 'u32') : y;
 }
 
 /**

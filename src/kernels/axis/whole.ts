@@ -1,6 +1,6 @@
 // Reductions of i32 and u32, and of bool as 1 and 0. They have no gradient.
 import { kernel } from '../../gpu/index.ts';
-import { dispatch, empty, over, Tensor } from '../../tensor/graph/index.ts';
+import { dispatch, empty, over, type Tensor } from '../../tensor/graph/index.ts';
 import type { Shape } from '../../tensor/values/index.ts';
 import type { AxisRows } from './row-threads.ts';
 
@@ -32,7 +32,7 @@ export function wholeReduced(rule: Rule, x: Tensor, runs: readonly { rows: AxisR
     } while (length > 1);
     return left;
   }, asWords(x));
-  return x.dtype === 'bool' && !isExtreme ? y : new Tensor(y.storage, y.shape, x.dtype);
+  return x.dtype === 'bool' && !isExtreme ? y : over(y, y.shape, x.dtype);
 }
 
 /** Where the extreme of each row of whole numbers or bool is, of equal ones the first: u32. */

@@ -43,6 +43,11 @@ export function normal(deviation: number): Initializer {
 /** N(0, deviation²), drawn again outside of ±`bound` (an absolute value, as timm has it). */
 export function truncatedNormal(deviation: number, bound = 2): Initializer {
   checkSpread('truncatedNormal', { deviation, bound });
+  if (deviation === Infinity || (bound === 0 && deviation > 0)) {
+    throw new ArgumentError(
+      `truncatedNormal: no draw lies within ±${bound} of deviation ${deviation}; give a finite one, and a bound above 0`,
+    );
+  }
   return (shape, uniform) =>
     Float32Array.from({ length: size(shape) }, () => {
       let value: number;

@@ -133,11 +133,13 @@ function walk(op: string, module: Module, see: (t: Tensor, path: string, holder:
     if (entered.has(holder)) return;
     entered.add(holder);
     const instead = notModules.get(holder);
-    if (instead) throw new StepError(`${op}: ${path || 'this'} is no module; give ${instead}`);
+    if (instead)
+      throw new StepError(`${op}: ${path || 'this'} is no module; leave it out, or give ${instead} to save it`);
     if (holder instanceof Set) checkSet(op, holder, path);
     for (const [key, value] of holder instanceof Map ? holder : Object.entries(holder)) {
       const full = path ? `${path}.${String(key)}` : String(key);
-      if (value instanceof Promise) throw new StepError(`${op}: '${full}' is a promise; await it`);
+      if (value instanceof Promise && notModules.has(value))
+        throw new StepError(`${op}: '${full}' is a promise; await it`);
       if (value instanceof Tensor) see(value, full, holder, key);
       else if (isModule(value)) enter(value, full);
     }

@@ -11,7 +11,7 @@ import {
   type WeightTensor,
 } from '../safetensors/index.ts';
 import type { Initializer } from './init.ts';
-import { freeParameters, type Module, parameter, parametersOf } from './module.ts';
+import { freeParameters, type Module, notModules, parameter, parametersOf } from './module.ts';
 import { generator } from './random.ts';
 
 /** Where a module under construction gets its weights from; `in` descends by one field. */
@@ -151,18 +151,35 @@ async function readWaiting(device: Device, waiting: readonly Waiting[]): Promise
  *
  * @throws ArgumentError where new weights are asked for by names other than those under which the module would be saved.
  */
-export async function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+export function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+  const made = build(weights, make);
+  // In the field of another module nobody awaited it; other promises there are the module's own affair.
+  notModules.set(made, 'what it gives');
+  return made;
+}
+
+async function build<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
   checkWeights('buildModule', weights);
   checkFunction('buildModule', 'what makes the module', make);
   // Those of files may have names of their own, and another module that is a part of this one has had its check.
   if (weights.seed === undefined) return weights.build(make);
   const asked = new Map<Tensor, string>();
   const module = await weights.build((own) => make(noting(own, asked, '')));
-  for (const [path, t] of parametersOf('buildModule', module)) {
+  const release = () => {
+    for (const own of asked.keys()) free(own);
+  };
+  let found: ReturnType<typeof parametersOf>;
+  try {
+    found = parametersOf('buildModule', module);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  for (const [path, t] of found) {
     const name = asked.get(t) ?? path;
     // A part of a model that is held elsewhere, or a model within an object, has a path before the one or the other.
     if (`.${name}`.endsWith(`.${path}`) || `.${path}`.endsWith(`.${name}`)) continue;
-    for (const own of asked.keys()) free(own);
+    release();
     throw new ArgumentError(
       `buildModule: '${name}' would be saved as '${path}', and not be found again; name the field and weights.in(…) alike`,
     );

@@ -128,7 +128,7 @@ export class LossScale {
     if (!(typeof interval === 'number' && interval >= 1)) {
       throw new ArgumentError(`LossScale: interval is ${shown(interval)}; it must be 1 or more`);
     }
-    notModules.set(this, 'scale.state() in metadata, as JSON');
+    notModules.set(this, 'scale.state() in the metadata');
     this.value = initial;
     this.#interval = interval;
   }

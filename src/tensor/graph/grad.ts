@@ -12,7 +12,7 @@ import {
   writes,
 } from './dependence.ts';
 import { add, fillFloats } from './fill.ts';
-import { currentRecording, launchOrder, over, watchLaunches } from './record.ts';
+import { currentRecording, launchOrder, over, repeatedSince, watchLaunches } from './record.ts';
 import { type GradientNode, type Launch, Storage, type SumTo, Tensor } from './tensor.ts';
 
 let order = 0;
@@ -78,7 +78,15 @@ export function differentiableAll(
   backward: GradientNode['backward'],
   plain?: GradientNode['plain'],
 ): void {
-  const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward, plain };
+  const node: GradientNode = {
+    order: order++,
+    made: launchOrder(),
+    repeats: repeatedSince(),
+    outputs,
+    inputs,
+    backward,
+    plain,
+  };
   for (const [name, list] of Object.entries({ results: outputs, inputs })) tensorList('differentiable', name, list);
   checkFunction('differentiable', 'the backward', backward);
   for (const output of outputs) {
@@ -254,15 +262,17 @@ function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[
 /** A launch of a backward reads what the op has read or written: nothing may have been written there since. */
 function watchBackward(node: GradientNode, launch: Launch): void {
   if (!isForward && !backwardOf.has(launch)) backwardOf.set(launch, nameOf(node));
-  launch.tensors.forEach(({ storage, shape, asOf = node.made + 1 }, i) => {
+  // What a second recording read of variables has the values of the first, but its own derivatives would read those of now.
+  const made = node.repeats ?? node.made;
+  launch.tensors.forEach(({ storage, shape, asOf = made + 1 }, i) => {
     // What was taken of a variable before keeps its values.
-    if (access(launch, i) === 'write' || asOf <= node.made) return;
+    if (access(launch, i) === 'write' || asOf <= made) return;
     const { root } = storage;
     const writers = (root.kind === 'variable' ? currentRecording()?.effects.get(root) : root.writers) ?? [];
-    const later = writers.find((writer) => writer.order >= node.made && writes(writer, storage));
+    const later = writers.find((writer) => writer.order >= made && writes(writer, storage));
     if (!later || later === launch) return;
     // What the backward makes itself has no earlier value.
-    if (root.kind === 'recorded' && !writers.some((one) => one.order < node.made && writes(one, storage))) return;
+    if (root.kind === 'recorded' && !writers.some((one) => one.order < made && writes(one, storage))) return;
     throw new StepError(
       `gradients: the backward of '${nameOf(node)}' needs ${formatShape(shape)} as it was, but '${later.label}' has ` +
         'written there since; ask for the gradients before',

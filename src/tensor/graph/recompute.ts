@@ -42,7 +42,8 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
   differentiableAll(results, sources, (dys, wanted, sumTo) => {
     const resumed = now();
     const variables = new VariablesOfBefore(since.launch);
-    const again = <T>(run: () => T): T => replaceTensors((kernel, tensors) => variables.replace(kernel, tensors), run);
+    const again = <T>(run: () => T): T =>
+      replaceTensors((kernel, tensors) => variables.replace(kernel, tensors), since.launch, run);
     const second = label(path ? `${path}.recomputed` : 'recomputed', () =>
       again(() => recomputeForward(() => listOf(body(...inputs)))),
     );

@@ -90,9 +90,15 @@ export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): 
   }
 }
 
-/** Runs `body`, whose launches get what `by` gives in the place of their tensors; where such calls nest, that of the inner one goes to the outer one. */
-export function replaceTensors<R>(by: Replace, body: () => R): R {
-  const outer = replace;
+/** Where what is recorded a second time began; undefined of what is recorded first. */
+let repeated: number | undefined;
+export function repeatedSince(): number | undefined {
+  return repeated;
+}
+
+/** Runs `body`, which repeats what was recorded `since` then, and whose launches get what `by` gives in the place of their tensors; where such calls nest, that of the inner one goes to the outer one. */
+export function replaceTensors<R>(by: Replace, since: number, body: () => R): R {
+  const [outer, outerSince] = [replace, repeated];
   const inner: Replace = (kernel, tensors) => {
     replace = outer;
     try {
@@ -103,10 +109,12 @@ export function replaceTensors<R>(by: Replace, body: () => R): R {
     }
   };
   replace = inner;
+  repeated = Math.min(since, repeated ?? since);
   try {
     return body();
   } finally {
     replace = outer;
+    repeated = outerSince;
   }
 }
 
@@ -155,8 +163,16 @@ export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Ten
  */
 export function over(x: Tensor, shape: Shape = x.shape, dtype: DType = x.dtype): Tensor {
   const y = new Tensor(x.storage, shape, dtype);
-  if (x.storage.root.kind === 'variable') y.asOf = x.asOf ?? order;
+  if (x.storage.root.kind === 'variable') y.asOf = x.asOf === undefined ? order : (writtenItself(x) ?? x.asOf);
   return y;
+}
+
+/** The order after the last launch that wrote a view by itself, whose values it has since. */
+function writtenItself(x: Tensor): number | undefined {
+  const last = current?.effects
+    .get(x.storage.root)
+    ?.findLast(({ kernel, tensors }) => tensors.some((t, i) => t === x && kernel.bindings[i]?.access !== 'read'));
+  return last && last.order + 1;
 }
 
 export function checkDType(op: string, dtype: unknown): void {

@@ -155,6 +155,8 @@ export interface GradientNode {
   readonly order: number;
   /** Launches of a lower order were recorded before. */
   readonly made: number;
+  /** Of what `recompute` recorded a second time: where the first time began. */
+  readonly repeats: number | undefined;
   readonly outputs: readonly Tensor[];
   readonly inputs: readonly Tensor[];
   /** `wanted` holds those of `inputs` whose gradients are asked for; the others may stay undefined. */

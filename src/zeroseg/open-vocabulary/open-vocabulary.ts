@@ -30,7 +30,7 @@ import {
   type SegmentResult,
   teacherLook,
 } from '../inference/index.ts';
-import { namingFor } from '../model/index.ts';
+import { type NamingRule, namingFor } from '../model/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import {
@@ -136,7 +136,9 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   readonly #device: Device;
   readonly #tokens: TextTokens;
   readonly #naming: NamingOptions;
-  readonly #defaults: SegmentByNamesOptions;
+  /** What the model's file recommends, and what whoever opened it chose. */
+  readonly #recommended: NamingRule;
+  readonly #chosen: SegmentByNamesOptions;
   #text: Promise<TextTower> | undefined;
   #teacher: Promise<Teacher> | undefined;
   /** Vectors by name, for each set of sentences; the name that was used last at the end. */
@@ -149,16 +151,15 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
-    const naming = namingFor(namingRules(opened), options.scoring);
-    const { templates, meanFirst, batch, tokenizer, scale, store, ...defaults } = {
-      ...naming,
-      ...given(options),
-    };
+    const { templates: texts, meanFirst: mean, scale: factor, ...recommended } = namingRules(opened);
+    const own = given({ templates: texts, meanFirst: mean, scale: factor });
+    const { templates, meanFirst, batch, tokenizer, scale, store, ...chosen } = { ...own, ...given(options) };
     this.opened = opened;
     this.#device = device;
     this.#tokens = tokens;
     this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
-    this.#defaults = defaults;
+    this.#recommended = recommended;
+    this.#chosen = chosen;
     this.model = model;
     const look = async (photo: Image) => teacherLook(await this.#openTeacher(), photo, opened.text.scale);
     this.segmenter = new Segmenter(device, this.model as SegmentingModel, opened.kind === 'zeroseg' ? look : undefined);
@@ -197,7 +198,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /** Divides a photo into segments that have no names yet. Progress counts windows. */
   async divide(photo: Image, options: DivideOptions = {}): Promise<Division> {
-    return this.segmenter.divide(photo, { ...this.#defaults, ...given(options) });
+    return this.segmenter.divide(photo, { ...this.#recommended, ...this.#chosen, ...given(options) });
   }
 
   /**
@@ -224,7 +225,9 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
   #asked<Rules extends NameOptions>(names: readonly ClassWords[], options: Rules) {
-    const { unknown: rule = 'keep', ...rules } = { ...namingFor(this.#defaults, options.scoring), ...given(options) };
+    const chosen = { ...this.#chosen, ...given(options) };
+    const recommended = namingFor(this.#recommended, chosen.scoring ?? this.#recommended.scoring);
+    const { unknown: rule = 'keep', ...rules } = { ...recommended, ...chosen };
     const unknown = this.unknownNames(names.flatMap(wordsOf));
     return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }

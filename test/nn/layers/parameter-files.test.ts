@@ -110,15 +110,18 @@ describe('saveParameters', () => {
     const optimizer = new AdamW(device.current, parameters(one));
     const average = new WeightAverage(optimizer);
     const scale = new LossScale();
-    const told = 'optimizer is no module; give optimizer.state()';
+    const told = 'optimizer is no module; leave it out, or give optimizer.state() to save it';
     const given: [object, string][] = [
       [{ one, optimizer, average }, told],
       [{ one, deep: [new Map([['of', { optimizer }]])] }, `deep.0.of.${told}`],
-      [optimizer, 'this is no module; give optimizer.state()'],
-      [new SGD(device.current, parameters(model(2))), 'this is no module; give optimizer.state()'],
-      [{ one, average }, 'average is no module; give average.state()'],
-      [average, 'this is no module; give average.state()'],
-      [[one, scale], '1 is no module; give scale.state() in metadata, as JSON'],
+      [optimizer, 'this is no module; leave it out, or give optimizer.state() to save it'],
+      [
+        new SGD(device.current, parameters(model(2))),
+        'this is no module; leave it out, or give optimizer.state() to save it',
+      ],
+      [{ one, average }, 'average is no module; leave it out, or give average.state() to save it'],
+      [average, 'this is no module; leave it out, or give average.state() to save it'],
+      [[one, scale], '1 is no module; leave it out, or give scale.state() in the metadata to save it'],
     ];
     const { tensors } = readSafetensors(await saveParameters(one));
     for (const [module, words] of given) {

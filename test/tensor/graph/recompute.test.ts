@@ -13,11 +13,11 @@ import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { type RecomputeResults, recompute } from '../../../src/tensor/graph/recompute.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
-import { step } from '../../../src/tensor/run/step.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -181,6 +181,26 @@ describe('variables that the body of recompute() writes', () => {
       return { loss: sum(square(run(twice, run(twice, x)))), of: [x] };
     });
     expect(all.at(-1)).toEqual([1 / 256, 2 / 256, 3 / 256]);
+  });
+
+  it('and what others write: second derivatives would read the new values, which is an error', async () => {
+    const [v, x] = [variable(device.current, [1], [1]), variable(device.current, [1], [1])];
+    for (const of of [(t: Tensor) => t, (t: Tensor) => reshape(t, [1])]) {
+      const second = (when: 'before' | 'after') =>
+        run(device.current, () => {
+          const y = recompute((x) => square(mul(x, of(v))), x);
+          const [g] = gradients(sum(y), [x]);
+          const early = when === 'before' ? gradients(sum(square(g)), [x]) : [];
+          assign(v, scale(v, 2));
+          return [g, ...(when === 'before' ? early : gradients(sum(square(g)), [x]))];
+        });
+      await expect(second('after')).rejects.toThrow(/as it was, but 'assign' has written there since/);
+      write(v, [1]);
+      expect((await second('before')).map((list) => [...list])).toEqual([[2], [8]]);
+      write(v, [1]);
+    }
+    free(v);
+    free(x);
   });
 
   it('move running statistics once, in BatchNorm', async () => {

@@ -38,6 +38,8 @@ const identities: Record<string, (v: Tensor) => Tensor> = {
   interpolate: (v) => flat(ops.interpolate(image(v), 2, 2, { mode: 'bilinear' })),
   interpolatePositions: (v) => flat(ops.interpolatePositions(ops.reshape(v, [1, 4, 1]), 2, 2)),
   diff: (v) => ops.diff(v, 0),
+  'max over no axes': (v) => ops.max(v, { axes: [] }),
+  'min over no axes': (v) => ops.min(v, { axes: [] }),
   sum: (v) => ops.sum(v, { axes: [] }),
   mean: (v) => ops.mean(v, { axes: [] }),
   prod: (v) => ops.prod(v, { axes: [] }),
@@ -153,6 +155,40 @@ describe('assign', () => {
     })) as Float32Array[];
     expect([...(added as Float32Array)]).toEqual([3, 5, 7, 9]);
     expect([...(values as Float32Array)]).toEqual([2, 4, 6, 8]);
+    free(v);
+  });
+
+  it('through a reshaped variable is seen by what is taken of that, which then stays', async () => {
+    const v = make();
+    const taken: readonly [string, (w: Tensor) => Tensor][] = [
+      ['reshape', flat],
+      ['stopGradient', (w) => flat(ops.stopGradient(w))],
+      ['roll', (w) => flat(ops.roll(w, 0, 0))],
+    ];
+    for (const [name, of] of taken) {
+      write(v, VALUES);
+      const values = await run(device.current, () => {
+        const w = square(v);
+        ops.assign(w, ops.add(w, 1));
+        const [y, squares] = [of(w), ops.square(of(w))];
+        ops.assign(v, ops.scale(v, 10));
+        return [y, squares, of(w)];
+      });
+      const [y, squares, later] = values.map((list) => [...(list as Float32Array)]);
+      expect([name, y, squares, later]).toEqual([name, [2, 3, 4, 5], [4, 9, 16, 25], [2, 3, 4, 5]]);
+    }
+    free(v);
+  });
+
+  it.each(['i32', 'u32'] as const)('of %s, whose reductions over nothing keep its values', async (dtype) => {
+    const v = variable(device.current, [], [5], dtype);
+    const reduced = [ops.max, ops.min, ops.sum, ops.prod];
+    const values = await run(device.current, () => {
+      const ys = reduced.map((op) => op(v));
+      ops.assign(v, ops.add(v, 1));
+      return [...ys, v];
+    });
+    expect(values.map((list) => [...(list as Int32Array)])).toEqual([[5], [5], [5], [5], [6]]);
     free(v);
   });
 

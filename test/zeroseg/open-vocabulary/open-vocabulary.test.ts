@@ -161,6 +161,22 @@ describe('a ZeroSeg with its CLIP', () => {
     });
   });
 
+  test('a prior of the file gives way to cosines, and holds again for probabilities', async () => {
+    const model = await bytesOf('', { scoring: 'softmax', prior: 0.5 });
+    const words = ['dog', 'grass', 'sky'];
+    using plain = await openVocabulary(device.current, { ...(await options()), model });
+    using cosine = await openVocabulary(device.current, { ...(await options()), model, scoring: 'cosine' });
+    const expected = await plain.segment(photo, words);
+    expect((await cosine.segment(photo, words, { scoring: 'softmax' })).windows).toEqual(expected.windows);
+    expect((await plain.segment(photo, words, { scoring: 'cosine' })).windows).toEqual(
+      (await cosine.segment(photo, words)).windows,
+    );
+    using chosen = await openVocabulary(device.current, { ...(await options()), model, prior: 1 });
+    await expect(chosen.segment(photo, words, { scoring: 'cosine' })).rejects.toThrow(
+      'Segmenter.name: prior is for scores that are probabilities; with scoring: cosine take prior: 0',
+    );
+  });
+
   test('names that the CLIP was not taught are told, left out, or refused', async () => {
     const words = { seen: 'drawings', objects: { dog: [] }, grounds: { grass: ['lawn'] }, adjectives: [] } as const;
     const weights = { name: 'clip', ...readSafetensors(clipBytes, 'clip'), metadata: knownWordsMetadata(words) };
