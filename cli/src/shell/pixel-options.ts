@@ -149,7 +149,7 @@ export function groupRules(
   }
   if (scoring === 'cosine' && (assignment === 'geometric' || (prior ?? 0) > 0)) {
     throw new UsageError(
-      `${prior ? '--prior' : '--assignment geometric'} is for scores that are probabilities; leave it out with --scoring cosine`,
+      `${prior ? '--prior' : '--assignment geometric'} is for scores that are probabilities; leave it out with cosine scoring`,
     );
   }
   return {

@@ -225,10 +225,10 @@ test('cosines have no prior and no geometric mean, which the model’s file reco
   expect([naming.assignment, naming.prior]).toEqual(['soft', undefined]);
   expect((await zeroseg(...segment, '--model', model)).code).toBe(0);
   for (const [words, message] of [
-    [['--prior', '0.6', ...cosine], '--prior is for scores that are probabilities; leave it out with --scoring cosine'],
+    [['--prior', '0.6', ...cosine], '--prior is for scores that are probabilities; leave it out with cosine scoring'],
     [
       ['--assignment', 'geometric', ...cosine],
-      '--assignment geometric is for scores that are probabilities; leave it out with --scoring cosine',
+      '--assignment geometric is for scores that are probabilities; leave it out with cosine scoring',
     ],
     [
       ['--assignment', 'hard', '--assignment-temperature', '2'],
