@@ -144,6 +144,7 @@ export {
   type BackgroundRun,
   type BackgroundScenes,
   backgroundThresholds,
+  bestThreshold,
   checkOrderings,
   chooseGrids,
   type EndedRun,

@@ -83,7 +83,7 @@ export function experimentCommand(context: Context): Command {
     .option('--init <file>', `what students begin with, as \`zeroseg train\` takes it; or ${NEW}`, builtIn)
     .option(
       '--objects-only',
-      'of table3, table4 and table5: grounds without names, scored over objects and background (docs/fair-test.md)',
+      'of table3, table4, table5 and fig3: grounds without names, scored over objects and background (docs/fair-test.md)',
     )
     .option('--quick', 'a few steps on a few scenes: shows that it works, and means nothing')
     .option(

@@ -21,9 +21,10 @@ export interface LossFigure {
   readonly scenes: readonly Scene[];
   readonly names: readonly string[];
   readonly vocabulary: Vocabulary;
-  /** Columns: a title, and a model for as long as it is used. */
+  /** Columns: a title, and a model for as long as it is used. Segments that score less than a `threshold` are background. */
   readonly models: readonly {
     readonly name: string;
+    readonly threshold?: number | undefined;
     use<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
   }[];
 }
@@ -35,12 +36,12 @@ export async function lossFigure({ device, scenes, names, vocabulary, models }: 
     { name: 'picture', labels: scenes.map(({ labels }) => new Uint8Array(labels.data.length) as LabelMap['data']) },
     { name: 'what is there', labels: scenes.map(({ labels }) => labels.data) },
   ];
-  for (const { name, use } of models) {
+  for (const { name, threshold, use } of models) {
     const labels = await use(async (model) => {
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
       const found: LabelMap['data'][] = [];
       for (const { image } of scenes) {
-        found.push(studentLabels(await student.predict(image), vocabulary, { scoring: 'softmax', top: 5 }));
+        found.push(studentLabels(await student.predict(image), vocabulary, { scoring: 'softmax', top: 5, threshold }));
       }
       return found;
     });

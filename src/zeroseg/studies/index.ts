@@ -1,6 +1,6 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
-export { backgroundThresholds } from './objects-and-background.ts';
+export { backgroundThresholds, bestThreshold } from './objects-and-background.ts';
 export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
 export {
   type FairOrdering,

@@ -221,14 +221,18 @@ export function studentNames(
   };
 }
 
-/** The label of each pixel as a student says: that of its segment, 1 + the index of a name. */
+/**
+ * The label of each pixel as a student says: that of its segment, 1 + the index of a name; 0, background, where the segment's best name
+ * scores less than `threshold`. Without one, every segment has a name.
+ */
 export function studentLabels(
   view: StudentOutput,
   vocabulary: Vocabulary,
-  options: Omit<ScoringOptions, 'scale'>,
+  { threshold, ...options }: Omit<ScoringOptions, 'scale'> & { readonly threshold?: number | undefined },
 ): Uint16Array {
-  const { segmentOf, labelOf } = studentNames(view, vocabulary, options);
-  return Uint16Array.from(segmentOf, (segment) => labelOf[segment]!);
+  const { segmentOf, labelOf, scoreOf } = studentNames(view, vocabulary, options);
+  const of = threshold === undefined ? labelOf : labelOf.map((label, s) => (scoreOf[s]! < threshold ? 0 : label));
+  return Uint16Array.from(segmentOf, (segment) => of[segment]!);
 }
 
 /** How a student uses its segments, beside the labels it gives; means over scenes. */

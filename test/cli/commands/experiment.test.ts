@@ -303,7 +303,14 @@ describe('zeroseg experiment', () => {
     });
     expect(command).toContain('--objects-only');
     for (const { first } of rows) expect(first.mean).toBeGreaterThan(0);
+    const figure = await readFile(at('out', 'fig3.png'));
+    const objects = [...args, '--steps', '1', '--classes', '3', '--objects-only'];
+    const drawn = await zeroseg('experiment', 'fig3', ...objects);
+    expect(drawn.code, drawn.err).toBe(0);
+    expect(drawn.out).toContain('3 of 3 runs done before');
+    // Other names, other scenes, and what scores too little is left out.
+    expect(figure.equals(await readFile(at('out', 'fig3.png')))).toBe(false);
     const beyond = await zeroseg('experiment', 'beyond', ...args, '--objects-only');
-    expect(beyond.err).toContain('--objects-only is for table3, table4, table5; leave it out for beyond');
+    expect(beyond.err).toContain('--objects-only is for table3, table4, table5, fig3; leave it out for beyond');
   });
 });
