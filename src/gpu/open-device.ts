@@ -30,9 +30,11 @@ export interface DeviceOptions {
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   // An adapter's name alone would be passed over.
-  const isOption = (name: string) => ['adapter', 'notice', 'tuning'].includes(name);
-  if (Object.prototype.toString.call(options) !== '[object Object]' || !Object.keys(options).every(isOption)) {
-    throw new DeviceError('openDevice: options come by name: { adapter, notice, tuning }');
+  const isObject = Object.prototype.toString.call(options) === '[object Object]';
+  const wrong = Object.keys(options ?? {}).find((name) => !['adapter', 'notice', 'tuning'].includes(name));
+  if (!isObject || wrong !== undefined) {
+    const which = isObject ? `; there is no '${wrong}'` : '';
+    throw new DeviceError(`openDevice: options come by name: { adapter, notice, tuning }${which}`);
   }
   const { gpu, info, notice } = await request(options);
   const device = new Device(gpu, info);

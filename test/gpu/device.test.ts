@@ -15,6 +15,14 @@ async function failure(promise: Promise<unknown>): Promise<string> {
 }
 
 describe('a device', () => {
+  it.each([
+    [{ adaptor: 'lavapipe' }, "openDevice: options come by name: { adapter, notice, tuning }; there is no 'adaptor'"],
+    ['lavapipe', 'openDevice: options come by name: { adapter, notice, tuning }'],
+    [null, 'openDevice: options come by name: { adapter, notice, tuning }'],
+  ])('is not opened with %o', async (options, message) => {
+    expect(await failure(openDevice(options as never))).toBe(`DeviceError: ${message}`);
+  });
+
   it('that is lost fails the next read and the next step, and says what to do', async () => {
     const device = await openDevice({ notice: null });
     const x = tensor(device, [1, 2]);

@@ -57,8 +57,9 @@ Object.defineProperty(Device.prototype, PRINTED, {
   },
 });
 
-inspection.step = (name, inputs, program) => ({
+inspection.step = (name, inputs, program, isDisposed) => ({
   [PRINTED]: () => {
+    if (isDisposed()) return `Step '${name}' (disposed)`;
     const { memory, launches } = program;
     const given = Array.from(inputs, ([key, { dtype, shape }]) => `${key} ${dtype} ${formatShape(shape)}`);
     const counted = launches.length === 1 ? '1 launch' : `${launches.length} launches`;

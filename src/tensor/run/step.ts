@@ -117,7 +117,7 @@ const earlyReads = () => import('./early-reads.ts');
 /** What consoles print of steps: set where it is loaded, which bundlers of pages leave out. */
 export const inspection: {
   /** Properties of a step. */
-  step?: (name: string, inputs: ReadonlyMap<string, Tensor>, program: StepProgram) => object;
+  step?: (name: string, inputs: ReadonlyMap<string, Tensor>, program: StepProgram, isDisposed: () => boolean) => object;
 } = {};
 
 /** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
@@ -255,7 +255,7 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   const forget = device.onDispose(dispose);
   return Object.assign(
     (values: Readonly<Record<string, InputValue>>) => call(values),
-    inspection.step?.(name, placeholders, program),
+    inspection.step?.(name, placeholders, program, () => disposed),
     {
       readEarly: (values: Readonly<Record<string, InputValue>>) => {
         if (!early) throw new StepError(`${name}: made without readEarly`);

@@ -128,6 +128,8 @@ describe('console.log in Node prints of a tensor what the host knows', () => {
     expect(inspect({ twice }, { breakLength: Number.POSITIVE_INFINITY })).toBe(`{ twice: ${inspect(twice)} }`);
     using none = await step(device.current, {}, () => add(add(tensor(device.current, 1), 1), 2));
     expect(inspect(none)).toMatch(/^Step 'step' \(no inputs; \d launch(es)?, /);
+    none.dispose();
+    expect(inspect(none)).toBe("Step 'step' (disposed)");
     using lazy = jit(device.current, (x) => add(x, x), { name: 'lazy' });
     expect(inspect(lazy)).toBe("Jit 'lazy' (no steps yet)");
     await lazy([1, 2]);
