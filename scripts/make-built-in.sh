@@ -22,4 +22,4 @@ zeroseg train --cache "$out/cache-crowded" --out "$out/run-root" --config scenes
 zeroseg scenes --out "$out/scenes-more" --preset crowded --size 128 --classes 40 --count 12000 --seed 3
 zeroseg cache "$out/scenes-more/JPEGImages" --clip "$out/teacher" --out "$out/cache-more" --image-size 128
 zeroseg train --cache "$out/cache-more" --out "$out/run" --config scenes --set image=128 --set compose_by=root --set assign_start=medoids --init "$out/run-root/model.safetensors" --steps 4000 --base-lr 0.006 --seed 4
-zeroseg export --model "$out/run" --short 128 --groups 16,16 --assignment geometric --assignment-temperature 2.5 --centre 0.5 --scale 20 --prior 0.5 --out "$out/student/student.safetensors"
+zeroseg export --model "$out/run" --short 128 --groups 16,16 --assignment geometric --assignment-temperature 2.5 --centre 0.5 --scale 20 --prior 0.5 --refine none --pamr-dilations 1,2,4,8,12,24 --out "$out/student/student.safetensors"

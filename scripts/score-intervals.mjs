@@ -30,12 +30,10 @@ const scenes = scoringScenes(await loadAtlas(), { classes: 40, size: 128 });
 const vocabulary = await model.vocabulary(scenes.names);
 const { naming } = model.opened.info;
 const { groups, assignment, assignmentTemperature, centre, prior } = naming;
-/** Steps and distances that suit drawings of 128 pixels. */
-const pamr = { dilations: [1, 2, 4, 8, 12, 24] };
 const rules = {
   ...{ groups, assignment, assignmentTemperature, centre, prior },
   flip: values.flip ?? naming.flip,
-  refine: values.refine ? pamr : naming.refine,
+  refine: values.refine ? (naming.pamr ?? {}) : naming.refine,
 };
 const teacher = await (await openClip('built-in')).vision(device);
 

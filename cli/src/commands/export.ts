@@ -30,6 +30,14 @@ interface ExportArguments extends GroupArguments, RefineArguments {
   readonly short?: number;
 }
 
+/** What the file is to say of PAMR: that it holds, or with `--refine none` its settings for whoever asks for it. */
+function exportedRefine(chosen: RefineArguments, naming: NamingRule): Pick<NamingRule, 'refine' | 'pamr'> {
+  const { refine, pamrSteps: steps, pamrDilations: dilations } = chosen;
+  if (refine === 'none' && (steps !== undefined || dilations !== undefined)) return { pamr: { steps, dilations } };
+  const found = refineRule(chosen, naming);
+  return found ? { refine: found } : { pamr: naming.pamr };
+}
+
 /** `zeroseg export`: a trained model as one file in half precision, to keep or to ship. */
 export function exportCommand(context: Context): Command {
   return refineOptions(groupOptions(new Command('export')))
@@ -48,7 +56,8 @@ export function exportCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg export --model out/run --background 0.3 --out student.safetensors\n\n' +
-        'How segments are named and refined goes into the file, as far as it is given; segment, eval and score follow it unless told otherwise.',
+        'How segments are named and refined goes into the file, as far as it is given; segment, eval and score follow it unless told otherwise. ' +
+        '--refine none with --pamr-steps or --pamr-dilations leaves refining off, and says what --refine pamr is to take.',
     )
     .action((options: ExportArguments) => exportModel(context, options));
 }
@@ -69,11 +78,10 @@ async function exportModel(
   await checkResultFile('export: --out', out);
   const suited = namingFor(naming, chosen.scoring);
   const { scoring = naming.scoring, top = naming.top, scale = naming.scale, short = naming.short } = chosen;
-  const refine = refineRule(chosen) ?? naming.refine;
   const rule = {
     ...{ scoring, top, threshold: threshold ?? naming.threshold, scale, short },
     ...groupRules(chosen, suited, { isGrouping: true, scoring }),
-    refine: refine === false ? undefined : refine,
+    ...exportedRefine(chosen, naming),
   };
   const entries = [...stored.tensors].map(([name, tensor]): [string, WritableTensor] => [
     name,

@@ -155,7 +155,7 @@ async function score(asked: Context, options: ScoreArguments): Promise<void> {
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
   const rules = {
     ...groupRules(options, opened.info.naming, { isGrouping: true }),
-    refine: refineRule(options) ?? opened.info.naming.refine,
+    refine: refineRule(options, opened.info.naming),
   };
   const words = withSynonyms(scenes.names, synonyms);
   const { unknown } = tellUnknown(context, opened.text, words, options.clip);

@@ -258,14 +258,13 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   if (options.teacherPrior && opened.kind !== 'zeroseg') {
     throw new UsageError('--teacher-prior is for a ZeroSeg, which has a teacher; leave it out');
   }
-  const asked = pixelRules(options, { isPatches });
+  const asked = pixelRules(options, rule, { isPatches });
   const rules = {
     ...groupRules(options, rule, {
       isGrouping: opened.kind !== 'clip',
       scoring: options.scoring ?? rule.scoring,
     }),
     ...asked,
-    refine: asked.refine ?? rule.refine,
     background: asked.background ?? data?.background,
     area: asked.area ?? data?.area,
   };

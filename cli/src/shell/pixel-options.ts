@@ -54,10 +54,13 @@ export function groupOptions(command: Command): Command {
     )
     .option(
       '--groups <list>',
-      'of a model whose groups begin at medoids: groups of both stages, such as 16,16 (default: as trained)',
+      "of a model whose groups begin at medoids: groups of both stages, such as 16,16 (default: what the model's file says, else as trained)",
       wholeNumbers(65_536, 2, true),
     )
-    .option('--flip', 'look at the mirrored photo too, and take the mean: twice the time')
+    .option(
+      '--flip',
+      "look at the mirrored photo too, and take the mean: twice the time (default: what the model's file says, else not)",
+    )
     .option(
       '--prior <power>',
       "of models that group: (area + 0.01) to this power times each name's scores, its area being its mean score over the photo (default: what the model's file says, else 0)",
@@ -78,13 +81,13 @@ export function refineOptions(command: Command): Command {
   return command
     .option(
       '--refine <how>',
-      "pamr: draw scores to the photo's edges; none (default: pamr for naclip, none for all others)",
+      "pamr: draw scores to the photo's edges; none (default: what the model's file says, else pamr for naclip and none for all others)",
       oneOf('pamr', 'none'),
     )
-    .option('--pamr-steps <n>', 'steps of PAMR (default: 10)', wholeNumber(0, 1000))
+    .option('--pamr-steps <n>', "steps of PAMR (default: what the model's file says, else 10)", wholeNumber(0, 1000))
     .option(
       '--pamr-dilations <list>',
-      'distances of the pixels that PAMR compares (default: 8,16)',
+      "distances of the pixels that PAMR compares (default: what the model's file says, else 8,16)",
       wholeNumbers(4096, 16),
     );
 }
@@ -121,13 +124,21 @@ export type GroupRules = Pick<
   'assignment' | 'assignmentTemperature' | 'centre' | 'groups' | 'flip' | 'prior' | 'teacherPrior'
 >;
 
-/** What PAMR's options come to; undefined where nothing was asked for, `false` for none at all. @throws UsageError */
-export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments): PixelRules['refine'] {
+/** What a model's file says of refining. */
+type RefineDefaults = Pick<NamingRule, 'pamr'> & Pick<PixelRules, 'refine'>;
+
+/** What PAMR's options come to, with what the model's file says; undefined where neither asks for it, `false` for none at all. @throws UsageError */
+export function refineRule(
+  { refine, pamrSteps, pamrDilations }: RefineArguments,
+  file: RefineDefaults,
+): PixelRules['refine'] {
   if (refine === 'none' && (pamrSteps !== undefined || pamrDilations !== undefined)) {
     throw new UsageError('--refine none and options of PAMR exclude each other');
   }
-  const wantsPamr = refine === 'pamr' || pamrSteps !== undefined || pamrDilations !== undefined;
-  return wantsPamr ? { steps: pamrSteps, dilations: pamrDilations } : refine === 'none' ? false : undefined;
+  if (refine === 'none') return false;
+  if (refine === undefined && pamrSteps === undefined && pamrDilations === undefined) return file.refine;
+  const own = file.refine || file.pamr;
+  return { steps: pamrSteps ?? own?.steps, dilations: pamrDilations ?? own?.dilations };
 }
 
 /** What the options of models that group come to, with what the model's file says; empty of other models. @throws UsageError */
@@ -164,7 +175,11 @@ export function groupRules(
 }
 
 /** What they come to; undefined for what was not asked for. @throws UsageError for options that mean nothing here. */
-export function pixelRules(options: PixelArguments, { isPatches }: { readonly isPatches: boolean }): PixelRules {
+export function pixelRules(
+  options: PixelArguments,
+  file: RefineDefaults,
+  { isPatches }: { readonly isPatches: boolean },
+): PixelRules {
   const { backgroundWords, area, denoise, smooth } = options;
   const only = { '--background-words': backgroundWords, '--area': area, '--denoise': denoise, '--smooth': smooth };
   const strange = firstGiven(only);
@@ -172,7 +187,7 @@ export function pixelRules(options: PixelArguments, { isPatches }: { readonly is
     throw new UsageError(`${strange} is for a CLIP that names patches: --model clip:PATH:sclip, say`);
   }
   return {
-    refine: refineRule(options),
+    refine: refineRule(options, file),
     background: backgroundWords === undefined ? undefined : wordList(backgroundWords),
     area,
     denoise,

@@ -77,7 +77,10 @@ export interface NamingRules {
    * photo that was divided with {@link DivideOptions.teacherPrior}. The score is then that of both together. Default false.
    */
   readonly teacherPrior?: boolean | undefined;
-  /** Draws scores to the edges in the photo: see {@link pamr}. `false`: not even where the model's authors do it. */
+  /**
+   * Draws scores to the edges in the photo: see {@link pamr}. `false`: not even where the model's authors do it. Of {@link OpenVocabulary} steps and distances
+   * that are left out are those that the model's file recommends.
+   */
   readonly refine?: PamrOptions | false | undefined;
   /** Of a CLIP that names patches: see `QueryRules.area`. */
   readonly area?: number | undefined;

@@ -48,7 +48,14 @@ export interface NamingRule {
   readonly flip?: boolean | undefined;
   /** How scores are drawn to the photo's edges: see `pamr`. */
   readonly refine?: PamrOptions | undefined;
+  /** Steps and distances of `pamr` that suit the model's photos, where it is asked for without them. By itself it asks for nothing. */
+  readonly pamr?: PamrOptions | undefined;
 }
+
+const pamrSettings = objectWith({
+  steps: optional(wholeNumber(0, 1000)),
+  dilations: optional(listOf(wholeNumber(1, 4096), 1, 16)),
+}) as Kind<PamrOptions>;
 
 const namingFields = {
   scoring: optional(oneOf('groupvit', 'softmax', 'cosine')),
@@ -62,12 +69,8 @@ const namingFields = {
   prior: optional(numberIn({ from: 0, to: 100 })),
   groups: optional(listOf(wholeNumber(1, 65_536), 1, 8)),
   flip: optional(flag),
-  refine: optional(
-    objectWith({
-      steps: optional(wholeNumber(0, 1000)),
-      dilations: optional(listOf(wholeNumber(1, 4096), 1, 16)),
-    }) as Kind<PamrOptions>,
-  ),
+  refine: optional(pamrSettings),
+  pamr: optional(pamrSettings),
 } satisfies Record<keyof NamingRule, unknown>;
 
 /** What a model file says about itself beside its weights. */

@@ -226,8 +226,11 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
   #asked<Rules extends NameOptions>(names: readonly ClassWords[], options: Rules) {
     const chosen = { ...this.#chosen, ...given(options) };
-    const recommended = namingFor(this.#recommended, chosen.scoring ?? this.#recommended.scoring);
-    const { unknown: rule = 'keep', ...rules } = { ...recommended, ...chosen };
+    const suited = namingFor(this.#recommended, chosen.scoring ?? this.#recommended.scoring);
+    const { pamr, ...recommended } = suited;
+    const { unknown: rule = 'keep', refine: wanted, ...others } = { ...recommended, ...chosen };
+    const refine = wanted && { ...(recommended.refine || pamr), ...given(wanted) };
+    const rules = { ...others, refine };
     const unknown = this.unknownNames(names.flatMap(wordsOf));
     return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }

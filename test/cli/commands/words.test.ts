@@ -137,6 +137,7 @@ describe('zeroseg segment', () => {
       '{"threshold":-1}',
       '{"groups":[0]}',
       '{"refine":{"steps":-1}}',
+      '{"pamr":{"dilations":[0]}}',
     ]) {
       const model = await otherStudent('naming.safetensors', { naming });
       const { code, err } = await zeroseg('segment', photo, '--classes', 'cat', '--model', model, '--out', at('none'));
@@ -213,6 +214,32 @@ test('zeroseg export writes how a model is best used', async () => {
   );
   expect(plain.options).toMatchObject({ assignment: 'hard', refine: false, scale: 5 });
   expect(plain.fresh).not.toEqual(follows.fresh);
+});
+
+test('a file says what --refine pamr is to take, without asking for it', async () => {
+  const model = at('pamr.safetensors');
+  const exported = async (from: string, ...more: string[]) => {
+    expect((await zeroseg('export', '--model', from, ...more, '--out', model)).code).toBe(0);
+    const { refine, pamr } = modelInfo(readSafetensors(new Uint8Array(await readFile(model)), model), model).naming;
+    return { refine, pamr };
+  };
+  const settings = { dilations: [2, 4] };
+  expect(await exported('built-in', '--refine', 'none', '--pamr-dilations', '2,4')).toEqual({ pamr: settings });
+  expect(await exported(model, '--short', '64')).toEqual({ pamr: settings });
+  const refine = async (...more: string[]) => {
+    const short = ['--scenes', '1', '--templates', 'identity', '--json'];
+    const { code, out } = await zeroseg('score', '--model', model, ...short, ...more);
+    expect(code).toBe(0);
+    return JSON.parse(out).options.refine;
+  };
+  expect(await refine()).toBeUndefined();
+  expect(await refine('--refine', 'pamr')).toEqual(settings);
+  expect(await refine('--pamr-steps', '2')).toEqual({ ...settings, steps: 2 });
+  expect(await exported(model, '--refine', 'pamr', '--pamr-steps', '1')).toEqual({
+    refine: { ...settings, steps: 1 },
+  });
+  const { code, err } = await zeroseg('score', '--model', model, '--refine', 'none', '--pamr-steps', '2');
+  expect([code, err]).toEqual([1, expect.stringContaining('--refine none and options of PAMR exclude each other')]);
 });
 
 test('cosines have no prior and no geometric mean, which the model’s file recommends for probabilities', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
@@ -6,6 +6,7 @@ import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip-files/source.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
+import type { NamingRules } from '../../../src/zeroseg/inference/division.ts';
 import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
 import { nameSegments, namesAt } from '../../../src/zeroseg/inference/name-segments.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
@@ -175,6 +176,25 @@ describe('a ZeroSeg with its CLIP', () => {
     await expect(chosen.segment(photo, words, { scoring: 'cosine' })).rejects.toThrow(
       'Segmenter.name: prior is for scores that are probabilities; with scoring: cosine take prior: 0',
     );
+  });
+
+  test('PAMR takes the steps and distances of the model’s file, where it is asked for', async () => {
+    const rules = async (naming: NamingRule, refine?: NamingRules['refine']) => {
+      using model = await openVocabulary(device.current, { ...(await options()), model: await bytesOf('', naming) });
+      const name = vi.spyOn(model.segmenter, 'name');
+      await model.segment(photo, ['dog', 'grass'], { refine });
+      return name.mock.calls[0]![2];
+    };
+    const pamr = { steps: 3, dilations: [2] };
+    expect(await rules({ pamr }, {})).toMatchObject({ refine: pamr });
+    expect(await rules({ pamr }, { steps: 1, dilations: undefined })).toMatchObject({ refine: { ...pamr, steps: 1 } });
+    expect(await rules({ refine: pamr }, { dilations: [1] })).toMatchObject({ refine: { steps: 3, dilations: [1] } });
+    expect(await rules({ refine: pamr })).toMatchObject({ refine: pamr });
+    for (const refine of [undefined, false] as const) {
+      const given = await rules({ pamr }, refine);
+      expect(given?.refine || undefined).toBeUndefined();
+      expect(given).not.toHaveProperty('pamr');
+    }
   });
 
   test('names that the CLIP was not taught are told, left out, or refused', async () => {
