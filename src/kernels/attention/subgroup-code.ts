@@ -2,24 +2,30 @@
 import type { Device } from '../../gpu/index.ts';
 import { list, times } from './interface.ts';
 
-/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds. */
+/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds in a kernel. */
 export interface Subgroup {
   readonly size: number;
-  readonly rows: number;
+  readonly rows: { readonly forward: number; readonly backward: number };
 }
 
-/** Multiply-adds of scores that a kernel of a row an invocation is enough for. */
-const SMALL_ATTENTION = 2 ** 20;
+/** Up to so many multiply-adds of scores, how many rows an invocation of a subgroup of four holds: SwiftShader's. */
+const rowsOfFour = [
+  { scores: 2 ** 20, rows: { forward: 1, backward: 1 } },
+  { scores: 2 ** 24, rows: { forward: 2, backward: 2 } },
+  { scores: Infinity, rows: { forward: 4, backward: 3 } },
+];
 
 /**
  * The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. `scores`: multiply-adds of the
- * scores. A second row halves the loads for each row, but doubles the time to compile: lavapipe (eight lanes) takes seconds for it, and
- * SwiftShader half a second, more than a small attention loses in hundreds of runs.
+ * scores. More rows share each load and broadcast, but compiling takes longer: lavapipe (eight lanes) takes seconds for a second row, which gains it
+ * nothing, and SwiftShader half a second for each, more than a small attention loses in hundreds of runs. B 2 H 12 N 197 D 64 on SwiftShader, forward and
+ * backward: 0.72 to 0.78 of the time of two rows in each, and 0.6 s more to compile.
  */
 export function subgroupOf(device: Device, scores: number): Subgroup | undefined {
   const { kind, subgroupSize: size } = device.profile;
   if (kind !== 'cpu' || size === 0) return undefined;
-  return { size, rows: size < 8 && scores > SMALL_ATTENTION ? 2 : 1 };
+  const { rows } = rowsOfFour.find((one) => size >= 8 || scores <= one.scores) as (typeof rowsOfFour)[number];
+  return { size, rows };
 }
 
 /** The others come in blocks of so many rows: one load for narrow heads, since compiling takes as long as there are loads. */
@@ -36,7 +42,7 @@ export interface Variant {
   readonly pairs: (code: (pair: string, r: number, j: number) => string) => string;
 }
 
-export function variantOf(width: number, { size, rows }: Subgroup): Variant {
+export function variantOf(width: number, size: number, rows: number): Variant {
   const quads = width / 4;
   const block = blockOf(quads, size);
   return {

@@ -38,6 +38,8 @@ export interface RowCode {
   readonly eachIf: (condition: string, code: string) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another row. */
   readonly inRow: (expression: string, otherwise: string) => string;
+  /** Elements of a binding (F) at a step of `each`, or `otherwise` where the row has none. */
+  readonly atStep: (binding: string, step: string, otherwise: string) => string;
   /** A loop that writes to a binding what `expression` (F) is of the elements. */
   readonly write: (to: string, expression: string) => string;
   /** Sum or maximum (S) over what each invocation of the row has in a variable of type F. */
@@ -61,7 +63,8 @@ export interface RowSpec {
   readonly body: (code: RowCode) => string;
 }
 
-type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] };
+/** `loops` are the fewest. */
+type OtherSums = RunOptions & { readonly sums: readonly string[] };
 
 type RowKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowThreadOverrides>;
 
@@ -140,6 +143,8 @@ function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
   ${code.each(inside)}
   }`,
         inRow: (expression) => expression,
+        atStep: (binding, step, otherwise) =>
+          `select(F(${otherwise}), F(${binding}[start + ${step} * params.inner]), ${step} < count)`,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
         sum: (value) => `rowSum${vec4s}(${inVec4s ? `acrossSum(${value})` : value}, l)`,
         max: (value) => `rowMax${vec4s}(${inVec4s ? `acrossMax(${value})` : value}, l)`,
@@ -176,7 +181,7 @@ ${isRagged ? raggedRows(writes, text) : rows(text)}
 function walk(steps: Walk, body: string, loops: number, others?: OtherSums): string {
   const names = others?.sums ?? [...body.matchAll(/\b(\w+) \+=/g)].map(([, name]) => name as string);
   const sums = Object.fromEntries(names.map((name) => [name, 'F']));
-  return inRuns(sums, steps, body, { ...others, loops: names.length > 0 ? loops : 1 });
+  return inRuns(sums, steps, body, { ...others, loops: names.length > 0 ? Math.max(loops, others?.loops ?? 1) : 1 });
 }
 
 const acrossFours: Piece = {
@@ -228,6 +233,10 @@ function raggedCode(reads: readonly string[], along: readonly string[], loops: n
     }`,
     inRow: (expression, otherwise) =>
       `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,
+    atStep: (binding, step, otherwise) => {
+      const at = `(${step} * 4u + vec4u(0u, 1u, 2u, 3u))`;
+      return `select(F(${otherwise}), F(${binding}[${step}]), (${at} >= vec4u(start)) & (${at} < vec4u(end)))`;
+    },
     write: (to, expression) =>
       code.each(`let value = select(${expression}, ${to}Carry, at < vec4u(start));
     if (v * 4u + 4u <= end || row + 1u == params.outer) { ${to}[v] = Stored(value); } else { ${to}Carry = value; }`),

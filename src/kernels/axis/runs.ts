@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly innermost?: number;
   /** What else `join` needs to know of the time before a run. */
   readonly kept?: readonly string[];
+  /** WGSL with the innermost loop inside: what a run begins with at its step `first`, and what it makes of what it added up. */
+  readonly around?: (loop: string, first: string) => string;
   /** A sum after a run, from what it was `before` and what the run made of it. Default: both added. */
   readonly join?: (sum: string, before: (name: string) => string) => string;
 }
@@ -38,10 +40,14 @@ export function inRuns(
   body: string,
   options: RunOptions = {},
 ): string {
-  const { loops = 2, innermost = RUN, kept = [], join = (sum, before) => `${before(sum)} + ${sum}` } = options;
+  const { loops = 2, innermost = RUN, kept = [], around = (loop) => loop } = options;
+  const { join = (sum, before) => `${before(sum)} + ${sum}` } = options;
   const { counter, from, to, by } = walk;
   const nest = (inside: number, start: string, end: string): string => {
-    if (inside === 0) return `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter} += ${by}) {\n${body}\n}`;
+    if (inside === 0) {
+      const loop = `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter} += ${by}) {\n${body}\n}`;
+      return around(loop, start);
+    }
     const run = `${counter}Run${inside}`;
     const length = `${innermost * RUN ** (inside - 1)}u * ${by}`;
     const before = (name: string) => `${name}Before${inside}`;

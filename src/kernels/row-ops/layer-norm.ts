@@ -148,22 +148,51 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
   );
 }
 
-// Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the
-// mean less that element.
-const statistics = ({ each, inRow, sum, at }: RowCode): string => `
+// Mean and squares about it in one walk over the row: each run of elements has its own, about its first element, and two are joined by
+// Chan's rule (https://doi.org/10.1080/00031305.1983.10483115). A sum of n squares about one of the elements is at most n times that about their mean, so little is
+// lost where the difference is taken. Means are relative to the first element of the row: what remains of a large common offset is then exact.
+const statistics = ({ each, inRow, atStep, sum, at }: RowCode): string => `
   let first = ${at('x', '0u')};
-  var totals = F(0.0);
-  ${each(`totals += ${inRow('x - first', '0.0')};`)}
-  let middle = ${sum('totals')} / f32(params.length * PER);
-  var squares = F(0.0);
-  ${each(`let d = (x - first) - middle; squares += ${inRow('d * d', '0.0')};`)}
-  let total = ${sum('squares')};
+  var squares = F();
+  var middles = F();
+  var counts = F();
+  ${each(
+    `let d = x - near;
+    s += ${inRow('d', '0.0')};
+    q += ${inRow('d * d', '0.0')};
+    n += ${inRow('F(1.0)', '0.0')};`,
+    {
+      sums: ['squares', 'middles', 'counts'],
+      loops: 2,
+      around: (loop, step) => `let near = ${atStep('x', step, 'first')};
+    var s = F();
+    var q = F();
+    var n = F();
+    ${loop}
+    let past = s / max(n, F(1.0));
+    squares = q - s * past;
+    middles = (near - first) + past;
+    counts = n;`,
+      join: (name, before) => chan[name as keyof typeof chan](before),
+    },
+  )}
+  let middle = ${sum('(middles * counts)')} / f32(params.length * PER);
+  let total = ${sum('(squares + counts * (middles - middle) * (middles - middle))')};
   // Squares that overflow would make every result 0.
   let factor = select(nanFrom(total), 1.0 / sqrt(total / params.divisor + params.eps), isFinite(total));
   if (lead) {
     mean[row] = middle;
     inverse[row] = factor;
   }`;
+
+/** By Chan's rule, in this order, from what was `before` a run and what the run made. */
+const chan = {
+  squares: (before: (name: string) => string) => `${before('squares')} + squares + (middles - ${before('middles')}) *
+      (middles - ${before('middles')}) * (counts * ${before('counts')} / max(counts + ${before('counts')}, F(1.0)))`,
+  middles: (before: (name: string) => string) =>
+    `${before('middles')} + (middles - ${before('middles')}) * (counts / max(counts + ${before('counts')}, F(1.0)))`,
+  counts: (before: (name: string) => string) => `${before('counts')} + counts`,
+};
 
 const forwardSpec = {
   elements: { x: 'read T', y: 'write T' },

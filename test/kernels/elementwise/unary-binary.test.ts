@@ -301,6 +301,14 @@ describe('pointwise', () => {
     });
   });
 
+  it('has gelu to 1e-4 of what it is far below 0', async () => {
+    const x = [-1, -2, -3, -4, -5];
+    // x Φ(x), by erfc in float64.
+    const want = [-0.158655254, -0.0455002639, -0.00404969409, -1.26684967e-4, -1.43325786e-6];
+    const y = await read(gelu(tensor(device.current, x)));
+    for (const [i, v] of want.entries()) expect(Math.abs((y[i] as number) / v - 1)).toBeLessThan(1e-4);
+  });
+
   it('says what is wrong', () => {
     const a = tensor(device.current, new Float32Array(6), [2, 3]);
     const b = tensor(device.current, new Float32Array(2));

@@ -67,6 +67,13 @@ function checkAll(): void {
     values: (input, _i, random) => normal(random) + (input === 0 ? 1000 : 0),
     constant: [0],
   });
+  checkOp('layerNorm of rows that begin far from the rest', (x, weight, bias) => layerNorm(x, weight, bias, 1e-5), {
+    ...layerNormCase,
+    cases: [withVectors([3, 768])],
+    values: (input, i, random) => normal(random) + (input === 0 && i % 768 === 0 ? 1e4 : 0),
+    constant: [0],
+    tolerance: { forward: 1e-5 },
+  });
   checkOp('l2Normalize', (x) => l2Normalize(x), {
     reference: ([x]) =>
       eachRow(x, (row) => {
