@@ -17,7 +17,6 @@ export {
 } from './model-and-text.ts';
 export {
   type NameOptions,
-  type NamingOptions,
   OpenVocabulary,
   type OpenVocabularyOptions,
   type OpenVocabularyResult,
@@ -26,3 +25,4 @@ export {
   type SegmentProgress,
 } from './open-vocabulary.ts';
 export type { WordStore } from './word-store.ts';
+export type { NamingOptions } from './word-vectors.ts';

@@ -1,21 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { ArgumentError, type Device, shownValue } from '../../gpu/index.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
-import {
-  describeUnknown,
-  fillTemplate,
-  makeVocabulary,
-  Teacher,
-  type TextTower,
-  templateList,
-  type UnknownName,
-  unknownNames,
-  type Vocabulary,
-  VocabularyError,
-  type VocabularyOptions,
-} from '../clip/index.ts';
+import { Teacher, type UnknownName, unknownNames, type Vocabulary } from '../clip/index.ts';
 import { type ClipFiles, type ClipSource, openClipFiles } from '../clip-files/index.ts';
-import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
+import type { Progress, WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
 import {
   type DenseClipMode,
@@ -32,7 +20,7 @@ import {
 } from '../inference/index.ts';
 import { type NamingRule, namingFor } from '../model/index.ts';
 import type { TextTokens } from '../text/index.ts';
-import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
+import { type ClassWords, checkNames, classVector, knownOf, nameOf, wordsOf } from './class-words.ts';
 import {
   clipAndText,
   type ModelAndText,
@@ -41,17 +29,7 @@ import {
   pairWithText,
   type ZeroSegAndText,
 } from './model-and-text.ts';
-import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
-
-/** How names are made into vectors. */
-export interface NamingOptions extends Pick<VocabularyOptions, 'templates' | 'meanFirst' | 'batch'> {
-  /** `hash`: words by their hash, which mean nothing, for text towers whose tokenizer is not known. Default `clip`. */
-  readonly tokenizer?: 'clip' | 'hash' | undefined;
-  /** λ, the factor on cosines. Default: what the model's file recommends, else that of the CLIP. */
-  readonly scale?: number | undefined;
-  /** Where vectors of names are kept from one program to the next. Default: nowhere. */
-  readonly store?: WordStore | undefined;
-}
+import { type NamingOptions, WordVectors } from './word-vectors.ts';
 
 /** Options of {@link OpenVocabulary.name}. */
 export interface NameOptions extends NamingRules {
@@ -92,12 +70,6 @@ export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, Naming
 /** Crops that a teacher looks at together: half of those of a square photo. */
 const TEACHER_BATCH = 31;
 
-/** What a label map of 16 bits can tell apart, less the background. */
-const MAX_NAMES = 65_535;
-
-/** Names whose vectors are kept, so that a photo that is named anew costs no text encoder: 12 MB at a width of 768. */
-const KEPT_NAMES = 4096;
-
 /**
  * Opens a model that segments photos by words: ZeroSeg with its CLIP, a GroupViT, or a SegCLIP. The pair must belong together, which is
  * checked. Any words are for CLIPs that read the web; one that was taught few says which (`unknown` of a result). What the model's
@@ -134,15 +106,11 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   /** Segments by vocabularies, for scoring whole data sets. */
   readonly segmenter: Segmenter;
   readonly #device: Device;
-  readonly #tokens: TextTokens;
-  readonly #naming: NamingOptions;
+  readonly #words: WordVectors;
   /** What the model's file recommends, and what whoever opened it chose. */
   readonly #recommended: NamingRule;
   readonly #chosen: SegmentByNamesOptions;
-  #text: Promise<TextTower> | undefined;
   #teacher: Promise<Teacher> | undefined;
-  /** Vectors by name, for each set of sentences; the name that was used last at the end. */
-  readonly #known = new Map<string, Map<string, Float32Array>>();
 
   private constructor(
     device: Device,
@@ -156,8 +124,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     const { templates, meanFirst, batch, tokenizer, scale, store, ...chosen } = { ...own, ...given(options) };
     this.opened = opened;
     this.#device = device;
-    this.#tokens = tokens;
-    this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
+    this.#words = new WordVectors(device, opened, tokens, { templates, meanFirst, batch, tokenizer, scale, store });
     this.#recommended = recommended;
     this.#chosen = chosen;
     this.model = model;
@@ -251,7 +218,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     }
     const asked = names.flatMap(wordsOf);
     const other = [...new Set(background)].filter((word) => !asked.includes(word));
-    const { vectors, scale } = await this.#wordVectors([...other, ...asked], work);
+    const { vectors, scale } = await this.#words.of([...other, ...asked], work);
     const width = this.opened.text.config.projection;
     const together = (rows: readonly Float32Array[]) => {
       const all = new Float32Array(rows.length * width);
@@ -267,68 +234,6 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     return { names: names.map(nameOf), embeddings, scale, ...(words && { words }) };
   }
 
-  async #wordVectors(
-    names: readonly string[],
-    work: WorkOptions<Progress>,
-  ): Promise<{ vectors: ReadonlyMap<string, Float32Array>; scale: number }> {
-    const { config, scale: own } = this.opened.text;
-    const { templates, meanFirst, batch, scale = own } = this.#naming;
-    const key = JSON.stringify(templateList(templates));
-    const known = this.#known.get(key) ?? new Map<string, Float32Array>();
-    this.#known.set(key, known);
-    const missing = names.filter((name) => !known.has(name));
-    const rows = new Map(names.map((name) => [name, known.get(name)]));
-    const width = config.projection;
-    await this.#loadKept(missing, rows);
-    const unread = missing.filter((name) => !rows.get(name));
-    if (unread.length > 0) {
-      this.#text ??= this.opened.text.text(this.#device);
-      const options = { templates, meanFirst, batch, scale, ...work };
-      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, unread, options);
-      for (const [i, name] of unread.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
-      await this.#keep(unread, rows);
-    }
-    const vectors = new Map<string, Float32Array>();
-    for (const name of names) {
-      const row = rows.get(name) as Float32Array;
-      vectors.set(name, row);
-      known.delete(name);
-      known.set(name, row);
-    }
-    for (const name of known.keys()) {
-      if (known.size <= KEPT_NAMES) break;
-      known.delete(name);
-    }
-    return { vectors, scale };
-  }
-
-  /** Fills in the vectors that earlier programs kept. */
-  async #loadKept(names: readonly string[], rows: Map<string, Float32Array | undefined>): Promise<void> {
-    const { store } = this.#naming;
-    const origin = store && (await this.#origin());
-    if (!origin) return;
-    const width = this.opened.text.config.projection;
-    await Promise.all(names.map(async (name) => rows.set(name, await store.load(await wordKey(origin, name), width))));
-  }
-
-  async #keep(names: readonly string[], rows: ReadonlyMap<string, Float32Array | undefined>): Promise<void> {
-    const { store } = this.#naming;
-    const origin = store && (await this.#origin());
-    if (!origin) return;
-    await Promise.all(
-      names.map(async (name) => store.save(await wordKey(origin, name), rows.get(name) as Float32Array)),
-    );
-  }
-
-  /** Undefined where the text encoder cannot be told from another. */
-  async #origin(): Promise<WordOrigin | undefined> {
-    const opened: ModelAndText = this.opened;
-    const weights = await ('clip' in opened ? opened.clip : opened).weightsHash();
-    const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
-    const adapter = this.#device.name;
-    return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };
-  }
-
   /** Which of the names the CLIP was not taught; none for a CLIP that does not say what it was taught. */
   unknownNames(names: readonly string[]): UnknownName[] {
     return unknownNames(this.opened.text.words, names);
@@ -336,9 +241,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /** Names of which some sentence is longer than the text encoder reads, so that its end is cut off. */
   cutNames(names: readonly string[]): string[] {
-    const { context } = this.opened.text.config.text;
-    const sentences = templateList(this.#naming.templates);
-    return names.filter((name) => sentences.some((one) => !this.#tokens.fits(fillTemplate(one, name), context)));
+    return this.#words.cut(names);
   }
 
   /** The image encoder of a ZeroSeg's CLIP, put on the GPU when it is first needed. */
@@ -353,8 +256,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     this.segmenter.dispose();
     void this.#teacher?.then((teacher) => teacher.dispose());
     this.#teacher = undefined;
-    this.#text = undefined;
-    this.#known.clear();
+    this.#words.clear();
   }
 
   [Symbol.dispose](): void {
@@ -365,37 +267,4 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 /** Options that were left out do not stand in the way of defaults. */
 function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
-}
-
-/**
- * The classes without the unknown words; a class whose name is unknown is called by the first word that is left. @throws VocabularyError when
- * there are unknown words and they are refused, or no other.
- */
-function knownOf(
-  names: readonly ClassWords[],
-  unknown: readonly UnknownName[],
-  rule: 'omit' | 'refuse',
-): readonly ClassWords[] {
-  if (unknown.length === 0) return names;
-  const left = new Set(unknown.map(({ name }) => name));
-  const known = names.map((one) => wordsOf(one).filter((word) => !left.has(word))).filter((words) => words.length > 0);
-  if (rule === 'refuse' || known.length === 0) {
-    throw new VocabularyError(unknown, `openVocabulary: the CLIP was not taught ${describeUnknown(unknown)}`);
-  }
-  return known;
-}
-
-function checkNames(names: readonly ClassWords[]): void {
-  const words = names.flatMap((one) => (Array.isArray(one) && one.length === 0 ? [''] : wordsOf(one)));
-  const strange = words.find((word) => typeof word !== 'string' || word.trim() === '');
-  if (names.length === 0 || strange !== undefined) {
-    const got = names.length === 0 ? 'none' : shownValue(strange);
-    throw new ArgumentError(`openVocabulary: names must be words, such as 'dog', 'wet grass'; got ${got}`);
-  }
-  const repeated = firstRepeated(words);
-  if (repeated !== undefined)
-    throw new ArgumentError(`openVocabulary: names must differ; "${repeated}" is there twice`);
-  if (names.length > MAX_NAMES) {
-    throw new ArgumentError(`openVocabulary: at most ${MAX_NAMES} names fit a label map; got ${names.length}`);
-  }
 }
