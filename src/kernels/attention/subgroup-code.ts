@@ -2,30 +2,26 @@
 import type { Device } from '../../gpu/index.ts';
 import { list, times } from './interface.ts';
 
-/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds in a kernel. */
+/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds. */
 export interface Subgroup {
   readonly size: number;
-  readonly rows: { readonly forward: number; readonly backward: number };
+  readonly rows: number;
 }
 
-/** Up to so many multiply-adds of scores, how many rows an invocation of a subgroup of four holds: SwiftShader's. */
-const rowsOfFour = [
-  { scores: 2 ** 20, rows: { forward: 1, backward: 1 } },
-  { scores: 2 ** 24, rows: { forward: 2, backward: 2 } },
-  { scores: Infinity, rows: { forward: 4, backward: 3 } },
-];
+/** Multiply-adds of scores that a kernel of a row an invocation is enough for, and those that one of two is enough for. */
+const [SMALL_ATTENTION, LARGE_ATTENTION] = [2 ** 20, 2 ** 24];
 
 /**
  * The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. `scores`: multiply-adds of the
  * scores. More rows share each load and broadcast, but compiling takes longer: lavapipe (eight lanes) takes seconds for a second row, which gains it
- * nothing, and SwiftShader half a second for each, more than a small attention loses in hundreds of runs. B 2 H 12 N 197 D 64 on SwiftShader, forward and
- * backward: 0.72 to 0.78 of the time of two rows in each, and 0.6 s more to compile.
+ * nothing, and SwiftShader (four) half a second for each, more than a small attention loses in hundreds of runs. B 2 H 12 N 197 D 64 on SwiftShader,
+ * forward and backward: five rows take 0.75 of the time of two, and 1.5 s more to compile; 197 rows are ten groups of 20.
  */
 export function subgroupOf(device: Device, scores: number): Subgroup | undefined {
   const { kind, subgroupSize: size } = device.profile;
   if (kind !== 'cpu' || size === 0) return undefined;
-  const { rows } = rowsOfFour.find((one) => size >= 8 || scores <= one.scores) as (typeof rowsOfFour)[number];
-  return { size, rows };
+  if (size >= 8 || scores <= SMALL_ATTENTION) return { size, rows: 1 };
+  return { size, rows: scores <= LARGE_ATTENTION ? 2 : 5 };
 }
 
 /** The others come in blocks of so many rows: one load for narrow heads, since compiling takes as long as there are loads. */
@@ -42,7 +38,7 @@ export interface Variant {
   readonly pairs: (code: (pair: string, r: number, j: number) => string) => string;
 }
 
-export function variantOf(width: number, size: number, rows: number): Variant {
+export function variantOf(width: number, { size, rows }: Subgroup): Variant {
   const quads = width / 4;
   const block = blockOf(quads, size);
   return {
@@ -112,10 +108,16 @@ export const loadBlock = (
     const at = `min(${start} + ${flat} / ${variant.quads}u, params.${all} - 1u) * (params.${row} / 4u) + ${flat} % ${variant.quads}u`;
     return `let ${name}${n} = vec4f(${operand}[${base} + ${at}]);`;
   });
+/**
+ * What invocation `lane` of a subgroup has, for all of them. A subgroup of four is a quad, whose broadcast is a shuffle on SwiftShader; that of
+ * subgroups is six instructions for each number: attention takes 0.8 of the time with the former.
+ */
+export const fromLane = (size: number, value: string, lane: number): string =>
+  `${size === 4 ? 'quadBroadcast' : 'subgroupBroadcast'}(${value}, ${lane}u)`;
 /** A vec4f of such a block, for all lanes. */
 const broadcast = ({ quads, size }: Variant, name: string, j: number, i: number): string => {
   const flat = j * quads + i;
-  return `subgroupBroadcast(${name}${Math.floor(flat / size)}, ${flat % size}u)`;
+  return fromLane(size, `${name}${Math.floor(flat / size)}`, flat % size);
 };
 
 /**

@@ -4,6 +4,7 @@ import {
   add,
   dots,
   entry,
+  fromLane,
   loadBlock,
   loadOwn,
   place,
@@ -231,7 +232,7 @@ ${entry(size)}
         ['top', 'logSum', 'mean']
           .map(
             (name, i) =>
-              `let ${name}${j} = subgroupBroadcast(row${Math.floor((3 * j + i) / size)}, ${(3 * j + i) % size}u);`,
+              `let ${name}${j} = ${fromLane(size, `row${Math.floor((3 * j + i) / size)}`, (3 * j + i) % size)};`,
           )
           .join('\n'),
       )}
@@ -266,21 +267,18 @@ ${entry(size)}
 const forwards = new Map<string, SubgroupForward>();
 const backwards = new Map<string, SubgroupBackward>();
 const packedBackwards = new Map<string, PackedSubgroupBackward>();
+const keyOf = (width: number, { size, rows }: Subgroup) => `${width} ${size} ${rows}`;
 
 /** Kernels hold rows in registers, so there is one for every width. */
-function of<K>(made: Map<string, K>, width: number, size: number, rows: number, make: (variant: Variant) => K): K {
-  return memoize(made, `${width} ${size} ${rows}`, () => make(variantOf(width, size, rows)));
+export function subgroupForward(width: number, subgroup: Subgroup): SubgroupForward {
+  return memoize(forwards, keyOf(width, subgroup), () => makeForward(variantOf(width, subgroup)));
 }
 
-export function subgroupForward(width: number, { size, rows }: Subgroup): SubgroupForward {
-  return of(forwards, width, size, rows.forward, makeForward);
-}
-
-export function subgroupBackward(width: number, { size, rows }: Subgroup): SubgroupBackward {
-  return of(backwards, width, size, rows.backward, (variant) => makeBackward(variant, backwardBind));
+export function subgroupBackward(width: number, subgroup: Subgroup): SubgroupBackward {
+  return memoize(backwards, keyOf(width, subgroup), () => makeBackward(variantOf(width, subgroup), backwardBind));
 }
 
 /** As {@link subgroupBackward}, with q, k and v in one tensor, and so their gradients. */
-export function packedSubgroupBackward(width: number, { size, rows }: Subgroup): PackedSubgroupBackward {
-  return of(packedBackwards, width, size, rows.backward, (variant) => makeBackward(variant, packedBind));
+export function packedSubgroupBackward(width: number, subgroup: Subgroup): PackedSubgroupBackward {
+  return memoize(packedBackwards, keyOf(width, subgroup), () => makeBackward(variantOf(width, subgroup), packedBind));
 }
