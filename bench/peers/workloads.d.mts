@@ -6,6 +6,7 @@ export type Expected = Record<
 export interface Workload {
   readonly name: string;
   readonly kind: string;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
   inputs(): Record<string, Float32Array>;
   expected(inputs: Record<string, Float32Array>): Expected[];
 }

@@ -3,13 +3,23 @@ export type Scalar = 'u32' | 'i32' | 'f32';
 
 /**
  * How a kernel uses one buffer: `read`; `write` (every element, old values are never seen); `update` (read and write,
- * starting from values that are there). Then the element: `T` (f32 or f16, chosen at the launch), four of them, `f32`, four
+ * starting from values that are there). Then the element: `T` (f32 or f16, chosen at the launch), two of them, four of them, `f32`, four
  * of them, `u32`, four of them, `i32`, four of them; `atomic<u32>` where threads meet, which is `update` only. Tensors of i32, u32 and bool
  * (u32 that are 1 or 0) are bound as either of i32 and u32, as their bits.
  */
 export type Binding = `${Access} ${Element}`;
 export type Access = 'read' | 'write' | 'update';
-export type Element = 'T' | 'vec4<T>' | 'f32' | 'vec4<f32>' | 'u32' | 'vec4<u32>' | 'i32' | 'vec4<i32>' | 'atomic<u32>';
+export type Element =
+  | 'T'
+  | 'vec2<T>'
+  | 'vec4<T>'
+  | 'f32'
+  | 'vec4<f32>'
+  | 'u32'
+  | 'vec4<u32>'
+  | 'i32'
+  | 'vec4<i32>'
+  | 'atomic<u32>';
 
 /** A WGSL fragment that several kernels use; `needs` are placed before it. */
 export interface Piece {

@@ -64,7 +64,8 @@ const bodies = {
 async function prepareBlock(zeroseg, device, kind, sizes, x, { inputs, shapes }) {
   const { AdamW, Block, gradients, mean, parameters, readAll, square, step, weightsFrom, xavierUniform } = zeroseg;
   const weights = weightsFrom(device, (name) => toOurs(inputs[name], shapes[name]));
-  const block = new Block(weights, { ...sizes, init: xavierUniform });
+  const { dim, heads, hidden, eps } = sizes;
+  const block = new Block(weights, { dim, heads, hidden, eps, init: xavierUniform });
   const names = [...parameters(block).keys()];
   const loss = () => mean(square(block.forward(x)));
 

@@ -97,14 +97,19 @@ struct Place { row: u32, col: u32, batch: u32, a: u32, b: u32, k: u32, end: u32,
 fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
   let wide = (params.cols + tileCols - 1u) / tileCols;
   let high = (params.rows + tileRows - 1u) / tileRows;
+  // A remainder by what was divided: lavapipe divides lane by lane.
   let flat = tile / (wide * high);
-  let z = flat % params.batch;
-  let k = flat / params.batch * params.chunk;
-  let z0 = z % params.size0;
-  let z1 = (z / params.size0) % params.size1;
-  let z2 = z / (params.size0 * params.size1);
+  let inPlane = tile - flat * (wide * high);
+  let down = inPlane / wide;
+  let part = flat / params.batch;
+  let z = flat - part * params.batch;
+  let k = part * params.chunk;
+  let z12 = z / params.size0;
+  let z0 = z - z12 * params.size0;
+  let z2 = z12 / params.size1;
+  let z1 = z12 - z2 * params.size1;
   return Place(
-    (tile / wide % high) * tileRows, (tile % wide) * tileCols, flat,
+    down * tileRows, (inPlane - down * wide) * tileCols, flat,
     z0 * params.a0 + z1 * params.a1 + z2 * params.a2, z0 * params.b0 + z1 * params.b1 + z2 * params.b2,
     k, min(params.inner, k + params.chunk), k < max(params.inner, 1u));
 }
@@ -145,8 +150,8 @@ fn store(batch: u32, row: u32, col: u32, sum: ${wide}) {
 
 /** Of a variant: its operands' elements, what a workgroup computes, and its main function. */
 export interface VariantSpec {
-  readonly a: 'T' | 'vec4<T>';
-  readonly b: 'T' | 'vec4<T>';
+  readonly a: 'T' | 'vec2<T>' | 'vec4<T>';
+  readonly b: 'T' | 'vec2<T>' | 'vec4<T>';
   readonly requires?: readonly 'subgroups'[];
   readonly rowsPerWorkgroup: number;
   readonly colsPerWorkgroup: number;

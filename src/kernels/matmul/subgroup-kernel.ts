@@ -1,13 +1,13 @@
 import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 
-// For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches twice for
-// each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
+// For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches for each lane and
+// for each of its elements, nine instructions an element, and multiplies and adds in two, without a fused instruction. Subgroup operations
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //
-// So: an invocation holds `rowsPerThread` rows × `colsPerThread` of sums. Four steps of the inner axis are taken at a time: b comes as vec4s
-// where it can, a's rowsPerThread × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All
-// is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps. Four
-// products are added up before they are added to it, so that it takes a quarter of the additions (and 5 to 10 % less time).
+// So: an invocation holds `rowsPerThread` rows × `colsPerThread` of sums. A few steps of the inner axis are taken at a time: b comes as vec4s
+// where it can, a's elements as vectors that the lanes of a subgroup hold between them and hand around by broadcast. All
+// is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in these steps, whose
+// products are added up before they are added to it.
 // 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
 
 /** How an operand lies: which axis is contiguous, and whether its length is a multiple of 4, so that vec4s are aligned. */
@@ -25,9 +25,11 @@ export interface SubgroupSpec {
   readonly sharedThreads: 4 | 8;
   readonly a: Operand;
   readonly b: Operand;
-  /** The inner axis is not a multiple of 4. */
+  /** Of the inner axis, taken at a time. */
+  readonly steps: 2 | 4;
+  /** The inner axis is not a multiple of `steps`. */
   readonly ragged: boolean;
-  /** Over the inner axis, and steps of the innermost, of four products each: see `inRuns`. */
+  /** Over the inner axis, and turns of the innermost, of `steps` products each: see `inRuns`. */
   readonly loops: number;
   readonly innermost: number;
   readonly epilogue: EpilogueSpec;
@@ -35,18 +37,23 @@ export interface SubgroupSpec {
 
 /** `group`: threads of a workgroup. Loaded on demand, and so imports no values. */
 export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, times }: WgslTools): string {
-  const { rowsPerThread, sharedThreads, a, b, ragged, loops, innermost, epilogue } = spec;
+  const { rowsPerThread, sharedThreads, a, b, steps, ragged, loops, innermost, epilogue } = spec;
   const across = group * spec.colsPerThread;
   // A column, or four that follow each other, is a lane's unit.
   const unit = epilogue.four ? 4 : 1;
   const wide = spec.colsPerThread / unit;
   const type = epilogue.four ? 'vec4f' : 'f32';
-  const held = rowsPerThread / sharedThreads;
   const quads = rowsPerThread / 4;
+  // Along the inner axis an operand comes in vectors of so many steps.
+  const strip = `vec${steps}f`;
+  // Vectors of a that a lane holds: strips of its rows, or four rows of its steps.
+  const held = Math.ceil((a.along === 'inner' ? rowsPerThread : quads * steps) / sharedThreads);
+  const offsets = Array.from({ length: steps }, (_, i) => i);
+  const ofA = a.along === 'inner' ? strip : 'vec4f';
   const holders = (code: (j: number) => string) => times(held, code);
   const units = (code: (c: number) => string) => times(wide, code);
 
-  // Element i (of four steps) of row r, out of the vec4s `name` that the lanes hold.
+  // Step i of row r, out of the vectors `name` that the lanes hold.
   const element = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
@@ -57,15 +64,18 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
       ? `let aAt${j} = p.a + min(p.row + ${j * sharedThreads}u + lane, params.rows - 1u) * params.aDown;`
       : `let aRow${j} = min(p.row + (${j * sharedThreads}u + lane) % ${quads}u * 4u, params.rows - ${a.four ? 4 : 1}u);
       let aStep${j} = (${j * sharedThreads}u + lane) / ${quads}u;`;
-  // Step k + i, inside the matrix; and a vec4 of four steps with zeros beyond it.
+  // Step k + i, inside the matrix; and a strip of steps with zeros beyond it.
   const at = (i: number) => (ragged ? `min(k + ${i}u, p.end - 1u)` : `(k + ${i}u)`);
-  const inside = (four: string) =>
-    ragged ? `select(vec4f(), ${four}, k + vec4u(0u, 1u, 2u, 3u) < vec4u(p.end))` : four;
+  const counts = strip.replace('f', 'u');
+  const along = ({ four }: Operand, name: 'a' | 'b', from: string) => {
+    if (four) return `${strip}(${name}[(${from} + k) / ${steps}u])`;
+    const all = `${strip}(${list(steps, (i) => `f32(${name}[${from} + ${at(i)}])`)})`;
+    return ragged
+      ? `select(${strip}(), ${all}, k + ${counts}(${list(steps, (i) => `${i}u`)}) < ${counts}(p.end))`
+      : all;
+  };
   const loadA = (j: number) => {
-    if (a.along === 'inner') {
-      const all = `vec4f(${list(4, (i) => `f32(a[aAt${j} + ${at(i)}])`)})`;
-      return `let a${j} = ${a.four ? `vec4f(a[(aAt${j} + k) / 4u])` : inside(all)};`;
-    }
+    if (a.along === 'inner') return `let a${j} = ${along(a, 'a', `aAt${j}`)};`;
     const step = ragged ? `min(k + aStep${j}, p.end - 1u)` : `(k + aStep${j})`;
     const from = `p.a + ${step} * params.aAcross`;
     const all = a.four
@@ -83,30 +93,26 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
     }`;
   const loadB = (c: number) => {
     if (b.along === 'outer') {
-      return times(4, (i) => {
+      return times(steps, (i) => {
         const from = `bAt${c} + ${at(i)} * params.bDown`;
         const all = epilogue.four ? `vec4f(b[(${from}) / 4u])` : `f32(b[${from}])`;
         return `let b${c}${i} = ${ragged ? `select(${type}(), ${all}, k + ${i}u < p.end)` : all};`;
       });
     }
-    // By columns, four steps each: turned.
-    const strip = (n: number) => {
-      if (b.four) return `vec4f(b[(bAt${c}${n} + k) / 4u])`;
-      return inside(`vec4f(${list(4, (i) => `f32(b[bAt${c}${n} + ${at(i)}])`)})`);
-    };
-    return `${times(unit, (n) => `let t${c}${n} = ${strip(n)};`)}
-    ${times(4, (i) => `let b${c}${i} = ${type}(${list(unit, (n) => `t${c}${n}[${i}]`)});`)}`;
+    // By columns, a strip of steps each: turned.
+    return `${times(unit, (n) => `let t${c}${n} = ${along(b, 'b', `bAt${c}${n}`)};`)}
+    ${times(steps, (i) => `let b${c}${i} = ${type}(${list(unit, (n) => `t${c}${n}[${i}]`)});`)}`;
   };
 
   const kept = Array.from({ length: rowsPerThread * wide }, (_, i) => `s${Math.floor(i / wide)}_${i % wide}`);
 
   // Row sums of a: each lane sums what it holds; at the end a row's elements are brought together.
   const sums = {
-    names: Object.fromEntries(Array.from({ length: held }, (_, j) => [`total${j}`, 'vec4f'])),
-    start: holders((j) => `var total${j} = vec4f();`),
+    names: Object.fromEntries(Array.from({ length: held }, (_, j) => [`total${j}`, ofA])),
+    start: holders((j) => `var total${j} = ${ofA}();`),
     step: holders((j) => `total${j} += a${j};`),
     end: `
-  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => element('total', r, i)).join(' + '))});
+  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => offsets.map((i) => element('total', r, i)).join(' + '))});
   if (p.col == 0u && l == 0u) {
     for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
   }`,
@@ -129,14 +135,14 @@ fn main(
   ${ifSums(sums.start)}
   ${inRuns(
     { ...Object.fromEntries(kept.map((name) => [name, type])), ...(epilogue.rowSums ? sums.names : {}) },
-    { counter: 'k', from: 'p.k', to: 'p.end', by: '4u' },
+    { counter: 'k', from: 'p.k', to: 'p.end', by: `${steps}u` },
     `    ${holders(loadA)}
     ${units(loadB)}
     ${ifSums(sums.step)}
     ${times(
       rowsPerThread,
-      (r) => `{ ${times(4, (i) => `let w${i} = ${element('a', r, i)};`)}
-      ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
+      (r) => `{ ${times(steps, (i) => `let w${i} = ${element('a', r, i)};`)}
+      ${units((c) => `s${r}_${c} += ${offsets.slice(1).reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
     { loops, innermost },
   )}

@@ -184,8 +184,8 @@ function loaded<M>(module: Promise<M>): Promise<M> {
   });
 }
 
-/** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
-const INNERMOST = 64;
+/** Products before sums are added to those before them, which takes as long as some twelve products. */
+const INNERMOST = 256;
 
 /** Threads of a workgroup of the subgroup variant. */
 function groupOf(sharedThreads: 4 | 8): number {
@@ -227,25 +227,32 @@ export function kernelOf(
   // Where there are none, nothing chooses this variant.
   const sharedThreads = device.profile.sharedThreads as 4 | 8;
   const { rowsPerThread, colsPerThread } = variant;
-  // The step is four products. One loop for short products, whose time is in how it begins and ends.
-  const steps = product.inner / 4;
-  const loops = steps <= INNERMOST ? 1 : steps <= 32 * INNERMOST ? 2 : 4;
+  // On lavapipe two steps take 0.9 times as long as four, and half of the code to compile; SwiftShader selects every sum by lanes at the end of a
+  // turn, in 17 instructions, and takes longer by a quarter.
+  const steps = sharedThreads === 8 ? 2 : 4;
+  const innermost = INNERMOST / steps;
+  // One loop for short products, whose time is in how it begins and ends.
+  const turns = product.inner / steps;
+  const loops = turns <= innermost ? 1 : turns <= 32 * innermost ? 2 : 4;
   const spec: SubgroupSpec = {
     rowsPerThread,
     colsPerThread,
     sharedThreads,
     a,
     b,
-    ragged: product.inner % 4 !== 0,
+    steps,
+    ragged: product.inner % steps !== 0,
     loops,
-    innermost: INNERMOST,
+    innermost,
     epilogue,
   };
   const group = groupOf(sharedThreads);
+  const vectorOf = ({ along, four }: Operand) =>
+    four ? (along === 'inner' && steps === 2 ? 'vec2<T>' : 'vec4<T>') : 'T';
   return memoized(spec, () =>
     matmulKernel(
       {
-        ...{ a: a.four ? 'vec4<T>' : 'T', b: b.four ? 'vec4<T>' : 'T' },
+        ...{ a: vectorOf(a), b: vectorOf(b) },
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,

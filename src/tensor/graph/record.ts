@@ -259,7 +259,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
     t.storage.root.loop?.admit(t, loop);
     const { access, element: type } = kernel.bindings[i] as Kernel['bindings'][number];
-    if (type === 'T' || type === 'vec4<T>') {
+    if (type.includes('T')) {
       if (!isFloat(t.dtype) || (element && element !== t.dtype)) {
         throw new StepError(
           `${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${element ?? 'f32 or f16'}`,

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { Device } from '../../../src/gpu/device.ts';
 import { openDevice, saveTuning } from '../../../src/gpu/open-device.ts';
 import { profileOf } from '../../../src/gpu/profile.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
@@ -9,6 +10,7 @@ import {
   candidateVariants,
   chooseVariant,
   formatVariant,
+  kernelOf,
   type MatmulVariant,
   type Product,
   parseVariant,
@@ -278,6 +280,24 @@ it('takes what compiles sooner for a small product where that is no slower: with
   onTestFinished(() => void vi.restoreAllMocks());
   expect([rowsOf(4, 1024), rowsOf(4, 1056), rowsOf(8, 1024)]).toEqual([16, 32, 32]);
 });
+
+it.each([
+  [8, 2],
+  [4, 4],
+] as const)(
+  'subgroups of %i: %i steps of the inner axis a turn, which is most of what there is to compile',
+  async (sharedThreads, steps) => {
+    const like = { profile: { ...device.current.profile, sharedThreads } } as Device;
+    for (const along of ['inner', 'outer'] as const) {
+      const lies = { along, four: true };
+      const shape: Product = { rows: 64, cols: 64, inner: 64, batch: 1, a: lies, b: lies, dtype: 'f32' };
+      const variant = { kind: 'subgroup', rowsPerThread: 32, colsPerThread: 4 } as const;
+      const { wgsl } = kernelOf(like, variant, shape, { four: true });
+      const code = typeof wgsl === 'string' ? wgsl : await wgsl();
+      expect(code.match(/subgroupBroadcast/g)).toHaveLength(32 * steps);
+    }
+  },
+);
 
 it('is kept for later runs on the same adapter', async () => {
   const work = `test ${Math.random()}`;
