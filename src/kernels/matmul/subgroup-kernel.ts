@@ -5,7 +5,7 @@ import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //
 // So: an invocation holds `rowsPerThread` rows × `colsPerThread` of sums. A few steps of the inner axis are taken at a time: b comes as vec4s
-// where it can, a's elements as vectors that the lanes of a subgroup hold between them and hand around by broadcast. All
+// where it can, a's elements as vectors that the lanes of a subgroup hold between them and hand around. All
 // is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in these steps, whose
 // products are added up before they are added to it.
 // 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
@@ -53,11 +53,13 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
   const holders = (code: (j: number) => string) => times(held, code);
   const units = (code: (c: number) => string) => times(wide, code);
 
+  // Dawn asks of every broadcast whether its lane is there, which lavapipe does not know: a tenth of the time. SwiftShader's shuffle takes more.
+  const handed = sharedThreads === 8 ? 'subgroupShuffle' : 'subgroupBroadcast';
   // Step i of row r, out of the vectors `name` that the lanes hold.
   const element = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
-    return `subgroupBroadcast(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
+    return `${handed}(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
   };
   const placeA = (j: number) =>
     a.along === 'inner'
