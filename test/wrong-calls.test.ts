@@ -114,6 +114,8 @@ const calls: Readonly<Record<string, Args | Case>> = {
   openDevice: [{ notice: null, tuning: false }],
   // The right call would keep what was tuned for other programs.
   saveTuning: { args: [dev], isSafe: false },
+  // The right call would change the products of other tests.
+  useHalfSums: { args: [dev], isSafe: false },
 
   // Weights and modules.
   newWeights: [dev, 1],

@@ -22,7 +22,7 @@ import {
   WgslError,
   widthOf,
 } from '../wgsl/index.ts';
-import { binary, builtIn, noOperations, type Operations } from './operations.ts';
+import { binary, builtIn, floatsOf, noOperations, type Operations } from './operations.ts';
 import { type Named, Registers } from './registers.ts';
 import type { Site, Stretch } from './sites.ts';
 
@@ -226,7 +226,8 @@ class Walk {
     if (of.kind === 'unary') {
       if (of.op === '&') return this.#address(of.of, undefined);
       const type = this.#value(of.of);
-      if (of.op !== '*' && of.of.kind !== 'number') this.#ops[isFloat(type) ? 'floats' : 'integers'] += widthOf(type);
+      if (of.op !== '*' && of.of.kind !== 'number')
+        this.#ops[isFloat(type) ? floatsOf(type) : 'integers'] += widthOf(type);
       return of.op === '!' ? vec(widthOf(type), 'bool') : type;
     }
     if (of.kind === 'call') return this.#call(of);

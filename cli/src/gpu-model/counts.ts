@@ -45,7 +45,7 @@ export interface Counts {
   readonly ops: Operations;
   /** Of warps: each as often as its busiest lane. */
   readonly warpOps: Operations;
-  /** Instructions of all warps, memory too. */
+  /** Instructions of all warps, memory too, where one operation of f16 takes one. */
   readonly instructions: number;
   /** Passes of all invocations over passes of warps times lanes: 1 where all lanes always do the same. */
   readonly converged: number;
@@ -293,8 +293,19 @@ function sectorsOf(touched: Map<string, Set<number>>, variable: string): Set<num
   return found;
 }
 
-/** Instructions that operations take. */
+/** Instructions that operations take, where one of f16 takes one. */
 export function instructionsOf(ops: Operations): number {
   const { multiplyAdds, floats, integers, divisions, specials, others, scratch, barriers } = ops;
-  return multiplyAdds + floats + integers + divisions * DIVISION + specials + others + scratch + barriers;
+  return (
+    multiplyAdds +
+    floats +
+    ops.halfMultiplyAdds +
+    ops.halfFloats +
+    integers +
+    divisions * DIVISION +
+    specials +
+    others +
+    scratch +
+    barriers
+  );
 }

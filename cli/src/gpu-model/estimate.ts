@@ -19,7 +19,7 @@ export interface Estimate {
   readonly bound: Bound;
   /** Microseconds that each of them would take alone. */
   readonly limits: Readonly<Record<Bound, number>>;
-  /** Multiply-adds and other operations of f32 over what the GPU could do in the time. */
+  /** Multiply-adds and other operations of floats over what the GPU could do in the time. */
   readonly shareOfPeak: number;
   /** Bytes of memory over what it could bring in the time. */
   readonly shareOfBandwidth: number;
@@ -53,23 +53,27 @@ export function estimate(launched: CountedLaunch, counts: Counts, gpu: Gpu): Est
   const busiest = Math.ceil(workgroups / of.units);
   const ofBusiest = busiest / workgroups;
   const { multiplyAdds, floats, integers, divisions, specials, others, scratch, barriers } = counts.warpOps;
+  const halves = counts.warpOps.halfMultiplyAdds + counts.warpOps.halfFloats;
+  // Twice the rate is two in one instruction.
+  const together = of.halfMultiplyAdds / of.multiplyAdds;
   const turns = counts.sites.reduce((sum, site) => sum + site.turns, scratch);
   const farBytes = [...counts.unique.values()].reduce((sum, bytes) => sum + bytes, 0);
   const memoryBytes = memoryOf(launch, counts, of.sharedCache);
   const clocks = (perUnit: number) => (perUnit * ofBusiest) / (of.clock * 1e3);
   const held = Math.min(resident, busiest) * warps;
   const limits: Record<Bound, number> = {
-    'multiply-adds': clocks((multiplyAdds + floats) / (of.multiplyAdds / of.lanes)),
+    'multiply-adds': clocks((multiplyAdds + floats + halves / together) / (of.multiplyAdds / of.lanes)),
     integers: clocks((integers + divisions * DIVISION + others) / (of.integers / of.lanes)),
     'special functions': clocks(specials / (of.specials / of.lanes)),
-    instructions: clocks(counts.instructions / of.issues),
+    instructions: clocks((counts.instructions - halves + halves / together) / of.issues),
     'workgroup memory and L1': clocks(turns / of.turns),
     L2: Math.max(clocks(farBytes / of.sharedPerClock), farBytes / (of.sharedBandwidth * 1e3)),
     memory: memoryBytes / (of.bandwidth * 1e3),
     latency: clocks((waits(launched, counts, of.nearLatency, of.farLatency) + barriers * BARRIER) / held),
   };
   const [bound, us] = Object.entries(limits).reduce((a, b) => (b[1] > a[1] ? b : a)) as [Bound, number];
-  const ops = counts.ops.multiplyAdds * 2 + counts.ops.floats;
+  const { halfMultiplyAdds, halfFloats } = counts.ops;
+  const ops = counts.ops.multiplyAdds * 2 + counts.ops.floats + (halfMultiplyAdds * 2 + halfFloats) / together;
   const peak = of.units * of.multiplyAdds * 2 * of.clock * 1e3;
   const global = counts.sites.filter(({ site }) => site.space === 'storage');
   const shared = counts.sites.filter(({ site }) => site.space === 'workgroup');

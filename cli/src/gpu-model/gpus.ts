@@ -16,8 +16,10 @@ export interface GpuFigures {
   readonly bandwidth: Figure;
   /** Threads that run in lockstep. */
   readonly lanes: Figure;
-  /** Multiply-adds of f32, operations of integers and special functions that a unit does in a clock. */
+  /** Multiply-adds of f32, operations of integers (conversions and comparisons too) and special functions that a unit does in a clock. */
   readonly multiplyAdds: Figure;
+  /** Multiply-adds of f16: as many, or two of one lane in an instruction. */
+  readonly halfMultiplyAdds: Figure;
   readonly integers: Figure;
   readonly specials: Figure;
   /** Instructions of warps that a unit starts in a clock. */
@@ -89,6 +91,10 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
     figures: {
       ...nvidia,
       units: figure(132, hopper),
+      halfMultiplyAdds: figure(
+        256,
+        `${hopper}: 133.8 TFLOPS of f16 without tensor cores; ${cuda}, arithmetic throughput, 9.0`,
+      ),
       clock: figure(1.98, `${hopper}: 66.9 TFLOPS of f32 over 132 × 128 × 2`),
       bandwidth: figure(3352, `${hopper}: HBM3, 3.35 TB/s`),
       sharedBandwidth: assumed(5500, 'Chips and Cheese, 2023, measured some 5.5 TB/s (PCIe)'),
@@ -107,6 +113,10 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
     figures: {
       ...nvidia,
       units: figure(128, ada),
+      halfMultiplyAdds: figure(
+        128,
+        `${ada}: 82.6 TFLOPS of f16 as of f32, without tensor cores; ${cuda}, arithmetic throughput, 8.9`,
+      ),
       clock: figure(2.52, `${ada}: boost clock`),
       bandwidth: figure(1008, ada),
       sharedBandwidth: assumed(5000, 'Chips and Cheese, 2022, measured some 5 TB/s'),
@@ -128,6 +138,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
       bandwidth: figure(100, 'Apple, newsroom, October 2023'),
       lanes: figure(32, 'Metal: threadExecutionWidth'),
       multiplyAdds: figure(128, apple),
+      halfMultiplyAdds: figure(128, `${apple}: F16 is neither faster nor slower than F32`),
       integers: figure(128, `${apple}: the same pipelines as f32`),
       specials: assumed(32, 'a quarter of the rate of f32'),
       issues: assumed(4, 'one for each pipeline of 32'),
@@ -157,6 +168,10 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
       bandwidth: figure(560, 'Intel ARK'),
       lanes: figure(16, `${intel}: subgroups of 8, 16 or 32`),
       multiplyAdds: figure(128, 'Intel Xe-HPG: 16 vector engines of 8'),
+      halfMultiplyAdds: figure(
+        256,
+        'Intel, Introduction to the Xe-HPG Architecture: a vector engine does 16 operations of f32 or 32 of f16 in a clock',
+      ),
       integers: assumed(128, 'a pipeline of their own, as wide'),
       specials: assumed(32, 'a quarter of the rate of f32'),
       issues: figure(8, 'Intel Xe-HPG: 16 vector engines; an instruction of 16 lanes takes two clocks'),
@@ -186,6 +201,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
       bandwidth: figure(68.3, 'LPDDR5X at 8533 MT/s, 64 bits'),
       lanes: figure(16, arm),
       multiplyAdds: figure(128, arm),
+      halfMultiplyAdds: figure(256, `${arm}: twice as many of f16`),
       integers: assumed(64, 'half the rate of f32'),
       specials: assumed(16, 'an eighth of the rate of f32'),
       issues: assumed(8, 'two engines of four'),

@@ -102,6 +102,9 @@ async function launchesOfAll(
   for (const vendor of new Set(chosen.map((gpu) => gpu.vendor))) {
     const own = new Map<string, Equal>();
     for (const launch of await onGpu(device, vendor, tuned, () => fusedLaunchesOf(device, body))) {
+      const { kernel } = launch;
+      // Kernels that differ in their text alone, by vendor, are told apart by it.
+      if (typeof kernel.wgsl !== 'string' && !kernel.code) kernel.code = await kernel.wgsl();
       const key = keyOf(launch);
       const equal = own.get(key);
       if (equal) equal.times++;
@@ -119,7 +122,7 @@ async function launchesOfAll(
 /** Launches with the same key touch memory in the same way. */
 function keyOf({ kernel, element, params, constants, grid, tensors }: Launch): string {
   const sizes = tensors.map(({ storage }) => storage.bytes);
-  return JSON.stringify([kernel.name, element, kernel.code || String(kernel.wgsl), params, constants, grid, sizes]);
+  return JSON.stringify([kernel.name, element, kernel.code, params, constants, grid, sizes]);
 }
 
 /** Workgroups of a launch that are traced, if not told otherwise. */

@@ -2,10 +2,13 @@ import { bytesOf, isFloat, scalar, scalarOf, type Type, unknown, vec, widthOf } 
 
 /** What one invocation does in one go through a stretch of code, by the units that do it; a vec4 counts four. */
 export interface Operations {
-  /** Of f32 or f16, fused: `a * b + c`. */
+  /** Of f32, fused: `a * b + c`. */
   multiplyAdds: number;
-  /** Sums, products, minima of floats that are not fused. */
+  /** Sums, products, minima of f32 that are not fused. */
   floats: number;
+  /** The same of f16, two of which are one instruction on some GPUs. */
+  halfMultiplyAdds: number;
+  halfFloats: number;
   /** Of integers; addresses too, and `a * b + c` as one. */
   integers: number;
   /** Integers divided by what is no constant: some {@link DIVISION} instructions each. */
@@ -22,6 +25,8 @@ export interface Operations {
 export const noOperations = (): Operations => ({
   multiplyAdds: 0,
   floats: 0,
+  halfMultiplyAdds: 0,
+  halfFloats: 0,
   integers: 0,
   divisions: 0,
   specials: 0,
@@ -37,6 +42,10 @@ const special =
   /^(exp2?|log2?|sqrt|inverseSqrt|a?(sin|cos|tan)h?|atan2|pow|length|distance|normalize|degrees|radians)$/;
 const plain =
   /^(min|max|abs|clamp|floor|ceil|round|trunc|fract|sign|saturate|step|mix|smoothstep|countOneBits|firstLeadingBit|firstTrailingBit|reverseBits|extractBits|insertBits|ldexp|cross)$/;
+
+const isHalf = (type: Type) => scalarOf(type) === 'f16';
+const multiplyAddsOf = (type: Type) => (isHalf(type) ? 'halfMultiplyAdds' : 'multiplyAdds');
+export const floatsOf = (type: Type): 'halfFloats' | 'floats' => (isHalf(type) ? 'halfFloats' : 'floats');
 
 /** Adds what a built-in function or a constructor of `made` costs, and gives the type of its result. */
 export function builtIn(name: string, made: Type, args: readonly Type[], ops: Operations): Type {
@@ -58,11 +67,11 @@ export function builtIn(name: string, made: Type, args: readonly Type[], ops: Op
   }
   if (name === 'arrayLength') return scalar('u32');
   if (name === 'dot') {
-    ops.multiplyAdds += width;
+    ops[multiplyAddsOf(first)] += width;
     return scalar(scalarOf(first) ?? 'f32');
   }
   if (name === 'fma') {
-    ops.multiplyAdds += width;
+    ops[multiplyAddsOf(first)] += width;
     return first;
   }
   if (name === 'all' || name === 'any') {
@@ -74,7 +83,7 @@ export function builtIn(name: string, made: Type, args: readonly Type[], ops: Op
     return name === 'length' || name === 'distance' ? scalar(scalarOf(first) ?? 'f32') : first;
   }
   if (plain.test(name)) {
-    ops[isFloat(first) ? 'floats' : 'integers'] += width * (name === 'clamp' || name === 'mix' ? 2 : 1);
+    ops[isFloat(first) ? floatsOf(first) : 'integers'] += width * (name === 'clamp' || name === 'mix' ? 2 : 1);
     return first;
   }
   const [, count] = /^unpack([24])x/.exec(name) ?? [];
@@ -90,7 +99,7 @@ export function binary(op: string, left: Type, right: Type, ops: Operations, kno
     widthOf(right) > widthOf(left) ? right : known.leftIsNumber ? vec(widthOf(left), scalarOf(right) ?? 'f32') : left;
   if (op === '*' && (left.kind === 'mat' || right.kind === 'mat')) {
     const matrix = left.kind === 'mat' ? left : (right as Type & { kind: 'mat' });
-    ops.multiplyAdds += matrix.columns * matrix.rows;
+    ops[multiplyAddsOf(matrix)] += matrix.columns * matrix.rows;
     const rows = left.kind === 'mat' ? matrix.rows : matrix.columns;
     return left.kind === 'mat' && right.kind === 'mat' ? left : vec(rows, matrix.of);
   }
@@ -102,7 +111,7 @@ export function binary(op: string, left: Type, right: Type, ops: Operations, kno
   if (known.fused) return wide;
   if (isFloat(wide)) {
     if (op === '/' || op === '%') ops.specials += width;
-    else ops[known.fuses ? 'multiplyAdds' : 'floats'] += width;
+    else ops[known.fuses ? multiplyAddsOf(wide) : floatsOf(wide)] += width;
   } else if ((op === '/' || op === '%') && known.rightValue === undefined) ops.divisions += width;
   // By a constant: a shift, or a product and a shift.
   else if ((op === '/' || op === '%') && !Number.isInteger(Math.log2(known.rightValue ?? 0))) ops.integers += 3 * width;

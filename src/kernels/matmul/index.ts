@@ -1,4 +1,5 @@
 export { einsum } from './einsum.ts';
+export { useHalfSums } from './half-sums.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { outer, trace } from './outer.ts';

@@ -104,10 +104,10 @@ export function product(
   const rowParts = empty(left.x, summed && count > 1 ? [count, a.rows] : [0], 'f32');
   // One pipeline for all linear layers without activation: it adds a bias, a residual, or both. On a GPU all can, as a condition that is
   // the same for all threads costs nothing there; what is added may be a gradient that meets the result.
-  const layer = variant.kind === 'tile' || (!activation && !gate && (bias !== undefined || residual !== undefined));
+  const layer = variant.kind === 'tile' || (!activation && !gate && !!(bias ?? residual));
   const epilogue: EpilogueSpec = {
-    bias: layer || bias !== undefined,
-    residual: layer || residual !== undefined,
+    bias: layer || !!bias,
+    residual: layer || !!residual,
     activation,
     gate: gate?.activation,
     four: right.cols % 4 === 0,

@@ -3,12 +3,15 @@
 import type { WgslTools } from './kernel-interface.ts';
 import type { Block, Lines } from './tile-blocks.ts';
 
+// With it comes what operands in f16 take: a small page has neither.
+export { formed } from './half-tiles.ts';
+
 /** `unaligned(low, high, at)`: four elements from `at` on, of the vec4 that the first lies in and the next. */
 export const unaligned = `
-fn unaligned(low: vec4f, high: vec4f, at: u32) -> vec4f {
+fn unaligned(low: V, high: V, at: u32) -> V {
   let isFar = (at & 2u) != 0u;
-  let four = select(low, vec4f(low.zw, high.xy), isFar);
-  return select(four, vec4f(four.yzw, select(high.x, high.z, isFar)), (at & 1u) != 0u);
+  let four = select(low, V(low.zw, high.xy), isFar);
+  return select(four, V(four.yzw, select(high.x, high.z, isFar)), (at & 1u) != 0u);
 }`;
 
 /**
@@ -25,10 +28,10 @@ export function unalignedBlock(block: Block, { which, first, count, stride }: Li
     load: (name, k) =>
       times(
         4,
-        (i) => `${name}${i} = vec4f();
+        (i) => `${name}${i} = V();
         if (${k} + ${step} * 4u + ${i}u < p.end) {
           let at = ${at} + (${k} + ${step} * 4u + ${i}u) * ${stride};
-          ${name}${i} = unaligned(vec4f(${which}[min(at / 4u, ${last})]), vec4f(${which}[min(at / 4u + 1u, ${last})]), at);
+          ${name}${i} = unaligned(V(${which}[min(at / 4u, ${last})]), V(${which}[min(at / 4u + 1u, ${last})]), at);
         }`,
       ),
   };
@@ -57,11 +60,11 @@ export function shiftedBlock({ which, first, count, stride, fours }: Lines, { li
       let ${begin} = p.${which} + ${row} * ${stride};
       let ${shift} = ((0u - ${begin}) & ${fours - 1}u) + ${step} * 4u;
       ${times(4, (n) => `let ${which}At${n} = ${begin} + ${shift} + ${further(n)};`)}`,
-    load: (name, k) => `${times(4, (n) => `${name}${n} = vec4f();`)}
+    load: (name, k) => `${times(4, (n) => `${name}${n} = V();`)}
       {
         let inside = ${k} + ${shift} - p.k + vec4u(0u, 1u, 2u, 3u) < vec4u(p.end - p.k);
         if (any(inside)) {
-          ${times(4, (n) => `${name}${n} = select(vec4f(), vec4f(${which}[(${which}At${n} + ${k}) / 4u]), inside);`)}
+          ${times(4, (n) => `${name}${n} = select(V(), V(${which}[(${which}At${n} + ${k}) / 4u]), inside);`)}
         }
       }`,
     store: (name, k) =>
@@ -69,12 +72,12 @@ export function shiftedBlock({ which, first, count, stride, fours }: Lines, { li
         4,
         (i) => `{
         let slot = (${k} + ${shift} + ${i}u) % ${HELD}u;
-        ${which}Tile[slot * ${fours}u + ((${line}) ^ (slot / 4u * 2u % 8u))] = vec4f(${list(4, (n) => `${name}${n}[${i}]`)});
+        ${which}Tile[slot * ${fours}u + ((${line}) ^ (slot / 4u * 2u % 8u))] = V(${list(4, (n) => `${name}${n}[${i}]`)});
       }`,
       ),
     quadAt: (quad) => `start % ${HELD}u * ${fours}u + ((${quad}) ^ (four * 2u))`,
     stepAt: `(four * 4u + k) * ${fours}u`,
-    addRows: (name) => `rowSum += vec4f(${list(4, (n) => `dot(${name}${n}, vec4f(1.0))`)});`,
+    addRows: (name) => `rowSum += vec4f(${list(4, (n) => `dot(vec4f(${name}${n}), vec4f(1.0))`)});`,
   };
 }
 

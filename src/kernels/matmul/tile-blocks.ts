@@ -40,21 +40,9 @@ export interface Block {
 }
 
 export function linesOf(which: 'a' | 'b', { along }: Operand, fours: number): Lines {
-  return which === 'a'
-    ? {
-        which,
-        first: 'p.row',
-        count: 'params.rows',
-        stride: along === 'inner' ? 'params.aDown' : 'params.aAcross',
-        fours,
-      }
-    : {
-        which,
-        first: 'p.col',
-        count: 'params.cols',
-        stride: along === 'inner' ? 'params.bAcross' : 'params.bDown',
-        fours,
-      };
+  const [first, count] = which === 'a' ? ['p.row', 'params.rows'] : ['p.col', 'params.cols'];
+  const stride = `params.${which}${(along === 'inner') === (which === 'a') ? 'Down' : 'Across'}`;
+  return { which, first, count, stride, fours } as Lines;
 }
 
 /** Of an operand whose rows in memory are whole vec4s. */
@@ -81,12 +69,12 @@ export function blockOf(
     return {
       ...shared,
       place: times(4, (n) => `let ${which}At${n} = p.${which} + ${lineAt(n)} * ${stride} + ${step} * 4u;`),
-      load: (name, k) => `${times(4, (n) => `${name}${n} = vec4f();`)}
+      load: (name, k) => `${times(4, (n) => `${name}${n} = V();`)}
         if (${k} + ${step} * 4u < p.end) {
-          ${times(4, (n) => `${name}${n} = vec4f(${which}[(${which}At${n} + ${k}) / 4u]);`)}
+          ${times(4, (n) => `${name}${n} = V(${which}[(${which}At${n} + ${k}) / 4u]);`)}
         }`,
-      store: (name) => times(4, (i) => `${inTile(i)} = vec4f(${list(4, (n) => `${name}${n}[${i}]`)});`),
-      addRows: (name) => `rowSum += vec4f(${list(4, (n) => `dot(${name}${n}, vec4f(1.0))`)});`,
+      store: (name) => times(4, (i) => `${inTile(i)} = V(${list(4, (n) => `${name}${n}[${i}]`)});`),
+      addRows: (name) => `rowSum += vec4f(${list(4, (n) => `dot(vec4f(${name}${n}), vec4f(1.0))`)});`,
     };
   }
   return {
@@ -95,10 +83,10 @@ export function blockOf(
     load: (name, k) =>
       times(4, (i) => {
         const from = `(${k} + ${step} * 4u + ${i}u) * ${stride}`;
-        return `${name}${i} = vec4f();
-        if (${k} + ${step} * 4u + ${i}u < p.end) { ${name}${i} = vec4f(${which}[(${which}At + ${from}) / 4u]); }`;
+        return `${name}${i} = V();
+        if (${k} + ${step} * 4u + ${i}u < p.end) { ${name}${i} = V(${which}[(${which}At + ${from}) / 4u]); }`;
       }),
     store: (name) => times(4, (i) => `${inTile(i)} = ${name}${i};`),
-    addRows: (name) => `rowSum += ${list(4, (i) => `${name}${i}`).replaceAll(',', ' +')};`,
+    addRows: (name) => `rowSum += ${list(4, (i) => `vec4f(${name}${i})`).replaceAll(',', ' +')};`,
   };
 }

@@ -10,6 +10,19 @@ export interface TileSpec {
   /** Over the inner axis: see `inRuns`. */
   readonly loops: number;
   readonly epilogue: EpilogueSpec;
+  /** What is made of the usual tiles: what the device was told to take, else of operands in f16 by its vendor. See `half-tiles.ts`. */
+  readonly form: TileForm | string | false;
+}
+
+/** A way to compute tiles that is taken where a program asks for it. */
+export interface TileForm {
+  readonly name: string;
+  /** The main function and its memory, of those of the usual tiles; the same for products that it is not for. */
+  readonly wgsl: (
+    usual: string,
+    spec: TileSpec,
+    tools: WgslTools & { readonly halfTiles: (wgsl: string, spec: TileSpec) => string },
+  ) => string;
 }
 
 /** Steps of the inner axis that are multiplied at a time. */
@@ -20,7 +33,8 @@ const STEPS = 16;
  * along the axis that is contiguous, turns it where that is the inner one, and stores it as vec4s along rows of a and columns of b. The
  * next blocks are on their way while these are multiplied. A thread has fours of rows that follow each other, and fours of columns that
  * lie eight fours apart, so that neighbours read and write neighbours. The smaller square is for products that would leave a GPU's cores
- * idle with the larger. `ragged`: what matrices take whose rows are no whole vec4s.
+ * idle with the larger. `ragged`: what matrices take whose rows are no whole vec4s. V is what a tile holds, and behind its loop the tile
+ * of a holds sums: `half-tiles.ts` builds on both.
  *
  * Loaded on demand, and so imports no values of other scripts.
  */
@@ -46,7 +60,6 @@ export function tileWgsl(
   // Of the large square each thread brings a block of a and one of b. Of the small one the first half of them brings a, the other b.
   const both = (code: (which: 'a' | 'b') => string) =>
     isLarge ? `${code('a')}\n${code('b')}` : `if (l < 32u) {\n${code('a')}\n} else {\n${code('b')}\n}`;
-  const held = isLarge ? ['a', 'b'] : ['held'];
   const nameOf = (which: 'a' | 'b') => (isLarge ? which : 'held');
   const load = (k: string) => both((which) => blocks[which].load(nameOf(which), k));
   const store = (which: 'a' | 'b', k: string) => `${blocks[which].store(nameOf(which), k)}
@@ -56,8 +69,9 @@ export function tileWgsl(
       ? blocks[which].load(nameOf(which), `p.k - ${STEPS}u`) + store(which, `p.k - ${STEPS}u`)
       : '';
   const sums = (code: (r: number, c: number) => string) => times(threadTile, (r) => times(quads, (c) => code(r, c)));
-  const names = Array.from({ length: threadTile * quads }, (_, i) => `s${Math.floor(i / quads)}${i % quads}`);
+  const summed = [...sums((r, c) => `s${r}${c}`).split('\n'), ...(hasRowSums ? ['rowSum'] : [])];
   return `
+alias V = vec4f;
 var<workgroup> aTile: array<vec4f, ${blocks.a.length}>;
 var<workgroup> bTile: array<vec4f, ${blocks.b.length}>;
 ${[a, b].some(({ along, four }) => along === 'outer' && !four) ? ragged?.unaligned : ''}
@@ -68,15 +82,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let block = l${isLarge ? '' : ' % 32u'};
   ${blocks.a.place}
   ${blocks.b.place}
-  ${held.map((name) => times(4, (i) => `var ${name}${i} = vec4f();`)).join('\n')}
-  ${hasRowSums ? 'var rowSum = vec4f();' : ''}
+  ${times(4, (i) => (isLarge ? `var a${i} = V(); var b${i} = V();` : `var held${i} = V();`))}
+  ${summed.map((name) => `var ${name} = vec4f();`).join('\n')}
   ${blocks.a.isShifted || blocks.b.isShifted ? both(early) : ''}
   ${load('p.k')}
   let top = l / 8u;
   let left = l % 8u;
-  ${sums((r, c) => `var s${r}${c} = vec4f();`)}
   ${inRuns(
-    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(hasRowSums ? { rowSum: 'vec4f' } : {}) },
+    Object.fromEntries(summed.map((name) => [name, 'vec4f'])),
     { counter: 'start', from: 'p.k', to: 'p.end', by: `${STEPS}u` },
     `${both((which) => store(which, 'start'))}
     workgroupBarrier();
@@ -85,8 +98,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       ${times(quads, (r) => `let aQuad${r} = ${blocks.a.quadAt(`top * ${quads}u + ${r}u`)};`)}
       ${times(quads, (c) => `let bQuad${c} = ${blocks.b.quadAt(`left + ${8 * c}u`)};`)}
       for (var k = 0u; k < 4u; k++) {
-        ${times(quads, (r) => `let a${r}x = aTile[aQuad${r} + ${blocks.a.stepAt}];`)}
-        ${times(quads, (c) => `let b${c}x = bTile[bQuad${c} + ${blocks.b.stepAt}];`)}
+        ${times(quads, (r) => `let a${r}x = vec4f(aTile[aQuad${r} + ${blocks.a.stepAt}]);`)}
+        ${times(quads, (c) => `let b${c}x = vec4f(bTile[bQuad${c} + ${blocks.b.stepAt}]);`)}
         ${sums((r, c) => `s${r}${c} += a${Math.floor(r / 4)}x[${r % 4}] * b${c}x;`)}
       }
     }

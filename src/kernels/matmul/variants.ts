@@ -10,7 +10,7 @@ import {
   wgslTools,
 } from './kernel-interface.ts';
 import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
-import type { TileSpec } from './tile-kernel.ts';
+import type { TileForm, TileSpec } from './tile-kernel.ts';
 
 /** A product as the variants see it: sizes, and how the operands lie. */
 export interface Product {
@@ -131,9 +131,8 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
 function defaultTile({ adapter: { vendor } }: Device, product: Product): MatmulVariant {
   const isPhone = /^(arm|img|qua|sam)/.test(vendor);
   const busy = isPhone || /^(app|int)/.test(vendor) ? 16 : 64;
-  const large = tilesFor(product, 64);
-  const threadTile = large < busy || isPhone ? 4 : 8;
-  const tiles = threadTile === 8 ? large : tilesFor(product, 32);
+  const threadTile = isPhone || tilesFor(product, 64) < busy ? 4 : 8;
+  const tiles = tilesFor(product, 8 * threadTile);
   // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. A part of less than
   // 256 would save no more than the launch takes that adds the parts up. Where there are more tiles, it must be long to save more than
   // adding up takes; no workgroup adds up more than 64 runs of 256 numbers.
@@ -164,13 +163,10 @@ export function formatVariant(variant: MatmulVariant): string {
 
 /** What {@link formatVariant} wrote; `undefined` for anything else, for instance of another version. */
 export function parseVariant(text: string): MatmulVariant | undefined {
-  const [, kind, first, second] = /^(subgroup|tile) (\d{1,2}) (\d{1,2})$/.exec(text) ?? [];
-  const [x, y] = [Number(first), Number(second)];
-  if (kind === 'subgroup' && heights.includes(x as 8) && widths.includes(y as 8)) {
-    return { kind, rowsPerThread: x, colsPerThread: y };
-  }
-  if (kind === 'tile' && (x === 4 || x === 8) && y >= 1 && y <= 64) return { kind, threadTile: x, splitK: y };
-  return undefined;
+  const [, rows, cols, side, parts] =
+    /^(?:subgroup (8|16|32|40) ([34568])|tile ([48]) ([1-9]|[1-5]\d|6[0-4]))$/.exec(text) ?? [];
+  if (rows) return { kind: 'subgroup', rowsPerThread: Number(rows), colsPerThread: Number(cols) };
+  return side ? { kind: 'tile', threadTile: Number(side) as 4 | 8, splitK: Number(parts) } : undefined;
 }
 
 const tiles = () => loaded(import('./tile-kernel.ts'));
@@ -205,19 +201,22 @@ export function kernelOf(
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
     const side = 8 * threadTile;
-    const spec: TileSpec = { threadTile, a, b, loops, epilogue };
+    // Of f32 there are the usual tiles alone.
+    const form = product.dtype === 'f16' && ((device.form as TileForm | undefined) ?? device.adapter.vendor);
+    const spec: TileSpec = { threadTile, a, b, loops, epilogue, form };
     return memoized(['tile', spec], () =>
       matmulKernel(
         {
-          ...{ a: 'vec4<T>', b: 'vec4<T>' },
+          a: 'vec4<T>',
+          b: 'vec4<T>',
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
-          wgsl: async () =>
-            (await tiles()).tileWgsl(
-              spec,
-              wgslTools,
-              a.four && b.four && epilogue.four ? undefined : await loaded(import('./ragged-tiles.ts')),
-            ),
+          wgsl: async () => {
+            const isUsual = a.four && b.four && epilogue.four && !form;
+            const special = isUsual ? undefined : await loaded(import('./ragged-tiles.ts'));
+            const wgsl = (await tiles()).tileWgsl(spec, wgslTools, special);
+            return special ? special.formed(wgsl, spec, wgslTools) : wgsl;
+          },
           rule,
         },
         epilogue,

@@ -104,6 +104,14 @@ describe('operations', () => {
     });
   });
 
+  test('of f16 they are counted apart, and widening is a conversion', () => {
+    expect(opsOf('var a = vec4h(); let b = a; a += b * 2.0h; let c = a + b;')).toEqual({
+      halfMultiplyAdds: 4,
+      halfFloats: 4,
+    });
+    expect(opsOf('let a = vec4h(); var b = vec4f(); b += vec4f(a) * 2.0;')).toEqual({ multiplyAdds: 4, others: 4 });
+  });
+
   test('divisions of integers by constants are cheap, exp and quotients of floats are special', () => {
     expect(opsOf('let a = l / 8u + l % WG;')).toEqual({ integers: 3 });
     expect(opsOf('let a = l / (l + 1u);')).toEqual({ divisions: 1, integers: 1 });

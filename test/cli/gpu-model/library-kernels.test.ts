@@ -195,3 +195,15 @@ test('attention of a ViT-B at a batch of two: 40 % of the peak forward, 30 % bac
     own.forEach(free);
   }
 });
+
+test('a product in f16 is another kernel on Apple, whose tiles take half of the memory', async ({ skip }) => {
+  skip(!device.current.features.has('shader-f16'), 'this device has no f16');
+  const [a, b] = [0, 1].map(() => variable(device.current, [64, 64], undefined, 'f16')) as [Tensor, Tensor];
+  const launches = await gpuModel(device.current, () => matmul(a, b), { gpus: ['h100', 'm3'] });
+  for (const x of [a, b]) free(x);
+  const bytes = Object.fromEntries(
+    launches.map(({ gpus, workgroupBytes }) => [gpus.map(({ gpu }) => gpu).join(), workgroupBytes]),
+  );
+  expect(Object.keys(bytes).toSorted()).toEqual(['h100', 'm3']);
+  expect(bytes['m3']).toBe((bytes['h100'] as number) / 2);
+});
