@@ -1,10 +1,14 @@
 import { afterEach, expect, it, vi } from 'vitest';
+import { source } from '../../../src/gpu/kernel.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { useHalfSums } from '../../../src/kernels/matmul/half-sums.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
-import { launchesOf } from '../../../src/tensor/run/launches.ts';
+import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { fusedLaunchesOf, launchesOf } from '../../../src/tensor/run/launches.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { asOnGpu, useDevice } from '../../support/device.ts';
@@ -121,4 +125,23 @@ it('sums of 16 in f16, where they are asked for, keep within their bound, and lo
 
 it('says what it takes', () => {
   expect(() => useHalfSums({} as never)).toThrow('useHalfSums: give the device, as openDevice() gives it; got object');
+});
+
+it('two products side by side share the memory of halves', async () => {
+  const gpu = device.current;
+  if (!gpu.features.has('shader-f16')) return expect(() => useHalfSums(gpu)).toThrow('has no f16');
+  onGpuOf('apple');
+  const some = (...shape: number[]) => variable(gpu, shape, values(shape[0]! * shape[1]!, 7), 'f16');
+  const [x, ...weights] = [some(40, 8), ...Array.from({ length: 10 }, () => some(8, 8))] as [Tensor, ...Tensor[]];
+  const launches = await fusedLaunchesOf(gpu, () =>
+    gradients(sum(square(weights.reduce((y, weight) => linear(y, weight), x))), weights),
+  );
+  for (const t of [x, ...weights]) free(t);
+  const pairs = launches.filter(({ kernel }) => / and matmul/.test(kernel.name));
+  expect(pairs).toHaveLength(9);
+  for (const { kernel, element } of pairs) {
+    expect(kernel.code.match(/Tile: ?array<\w+/g)?.map((text) => text.slice(-5))).toEqual(['vec4h', 'vec4h']);
+    const module = gpu.gpu.createShaderModule({ code: source(kernel, element) });
+    expect((await module.getCompilationInfo()).messages).toEqual([]);
+  }
 });
