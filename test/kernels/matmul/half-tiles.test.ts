@@ -34,14 +34,14 @@ function values(count: number, seed: number, scale = 1): Float32Array {
 }
 
 // Rows of whole vec4s, and rows that begin anywhere; sums of rows, for the bias, pass through memory, and so do columns that are no vec4s.
-it.each([
+it.for([
   [36, 20, 12],
   [35, 21, 11],
-])(
+] as const)(
   'halves in workgroup memory, as on Apple: a layer of %i rows, from %i to %i, and its gradients are to the bit those of f32 tiles',
-  async (rows, width, out) => {
+  async ([rows, width, out], { skip }) => {
     const gpu = device.current;
-    if (!gpu.features.has('shader-f16')) return expect(() => useHalfSums(gpu)).toThrow('has no f16');
+    skip(!gpu.features.has('shader-f16'), 'this device has no f16');
     const [x, w] = [values(rows * width, 1), values(out * width, 2)];
     const run = async (vendor: string) => {
       onGpuOf(vendor);
@@ -96,9 +96,11 @@ async function errorOf(inner: number, scale: number): Promise<{ ofBound: number;
   return { ofBound, ofRounding: Math.sqrt(error / rounding) };
 }
 
-it('sums of 16 in f16, where they are asked for, keep within their bound, and lose what is out of range', async () => {
+it('sums of 16 in f16, where they are asked for, keep within their bound, and lose what is out of range', async ({
+  skip,
+}) => {
   const gpu = device.current;
-  if (!gpu.features.has('shader-f16')) return expect(() => useHalfSums(gpu)).toThrow('has no f16');
+  skip(!gpu.features.has('shader-f16'), 'this device has no f16');
   onGpuOf('nvidia');
   const large = () => {
     // 300 · 300 - 300 · 300 + 1: in range of f16, but none of its products.
@@ -124,12 +126,17 @@ it('sums of 16 in f16, where they are asked for, keep within their bound, and lo
 });
 
 it('says what it takes', () => {
+  const without = Object.create(device.current, {
+    features: { value: new Set() },
+    adapter: { value: { vendor: 'old' } },
+  });
+  expect(() => useHalfSums(without)).toThrow("useHalfSums: 'old' has no f16 (shader-f16); products there are of f32");
   expect(() => useHalfSums({} as never)).toThrow('useHalfSums: give the device, as openDevice() gives it; got object');
 });
 
-it('two products side by side share the memory of halves', async () => {
+it('two products side by side share the memory of halves', async ({ skip }) => {
   const gpu = device.current;
-  if (!gpu.features.has('shader-f16')) return expect(() => useHalfSums(gpu)).toThrow('has no f16');
+  skip(!gpu.features.has('shader-f16'), 'this device has no f16');
   onGpuOf('apple');
   const some = (...shape: number[]) => variable(gpu, shape, values(shape[0]! * shape[1]!, 7), 'f16');
   const [x, ...weights] = [some(40, 8), ...Array.from({ length: 10 }, () => some(8, 8))] as [Tensor, ...Tensor[]];
