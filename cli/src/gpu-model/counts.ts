@@ -1,5 +1,6 @@
 import type { Analysis } from './analysis.ts';
 import { DIVISION, noOperations, type Operations } from './operations.ts';
+import { distance, inRow, NOTHING, type Requests, requestsByPath, requestsInOrder } from './requests.ts';
 import type { Site } from './sites.ts';
 import type { GroupTrace, Traced } from './trace.ts';
 
@@ -32,11 +33,15 @@ export interface SiteCounts {
   fewestTurns: number;
   /** The most words of one bank that a request wants. */
   ways: number;
+  /** The most threads of a request that change one word: they do so one after the other. */
+  meet: number;
   /**
-   * Elements from the load before it to this one, where both are of one element of the same variable in the same block, and it is the
-   * same distance in every thread.
+   * Elements from the load (or store) before it to this one, where both are of one element of the same variable in the same block, and
+   * it is the same distance in every thread.
    */
   apart: number | undefined;
+  /** Of loads of elements: the share of a thread's that follow, in the element beside it, the one before. */
+  inRow: number;
 }
 
 export interface Counts {
@@ -47,7 +52,7 @@ export interface Counts {
   readonly warpOps: Operations;
   /** Instructions of all warps, memory too, where one operation of f16 takes one. */
   readonly instructions: number;
-  /** Passes of all invocations over passes of warps times lanes: 1 where all lanes always do the same. */
+  /** Instructions of all invocations over those of warps times lanes: 1 where all lanes always do the same. */
   readonly converged: number;
   /** Bytes of the sectors that a workgroup touches, each once, of all workgroups; by variable. */
   readonly unique: ReadonlyMap<string, number>;
@@ -61,7 +66,6 @@ export interface CountedLaunch extends Traced {
   readonly counts: readonly Counts[];
 }
 
-const NOTHING = 0xffffffff;
 /** How many turns of a loop are looked at to find out how far two loads are apart. */
 const SEEN_TURNS = 8;
 
@@ -73,13 +77,20 @@ export class Counter {
   readonly #ops = noOperations();
   readonly #warpOps = noOperations();
   readonly #unique = new Map<string, number>();
-  #passes = 0;
-  #warpPasses = 0;
+  /** Instructions of a pass through each block. */
+  readonly #instructions: readonly number[];
+  readonly #before: readonly (number | undefined)[];
+  #work = 0;
+  #warpWork = 0;
   #cut = false;
 
   constructor(analysis: Analysis, lanes: Lanes) {
     this.#analysis = analysis;
     this.#lanes = lanes;
+    this.#instructions = analysis.blocks.map(
+      ({ ops }, b) => 1 + instructionsOf(ops) + analysis.sites.filter(({ block }) => block === b).length,
+    );
+    this.#before = analysis.sites.map((_, i) => this.#alikeBefore(i));
     this.#sites = analysis.sites.map((site) => ({
       ...{
         site,
@@ -90,19 +101,23 @@ export class Counter {
         turns: 0,
         fewestTurns: 0,
         ways: 0,
+        meet: 0,
         apart: undefined,
+        inRow: 0,
       },
     }));
   }
 
   add(group: GroupTrace, weight: number): void {
-    const { blocks } = this.#analysis;
-    const invocations = group.passes.length / blocks.length;
+    const invocations = group.noted.length;
     const touched = new Map<string, Set<number>>();
     for (let first = 0; first < invocations; first += this.#lanes.lanes) {
       const count = Math.min(this.#lanes.lanes, invocations - first);
-      this.#countBlocks(group, first, count, weight);
-      this.#countAccesses(group, first, count, weight, touched);
+      const requests = group.paths
+        ? requestsByPath(group, first, count)
+        : requestsInOrder(group, first, count, this.#analysis.sites.length);
+      this.#countBlocks(group, first, count, requests, weight);
+      this.#countAccesses(group, first, count, requests, weight, touched);
     }
     for (const [variable, sectors] of touched) {
       const bytes = sectors.size * this.#lanes.sector * weight;
@@ -120,14 +135,14 @@ export class Counter {
       ops: this.#ops,
       warpOps: this.#warpOps,
       instructions: memory + instructionsOf(this.#warpOps),
-      converged: this.#warpPasses > 0 ? this.#passes / this.#warpPasses : 1,
+      converged: this.#warpWork > 0 ? this.#work / this.#warpWork : 1,
       unique: this.#unique,
       cut: this.#cut,
     };
   }
 
-  #countBlocks({ passes }: GroupTrace, first: number, count: number, weight: number): void {
-    const { blocks } = this.#analysis;
+  #countBlocks({ passes, paths }: GroupTrace, first: number, count: number, requests: Requests, weight: number): void {
+    const { blocks, sites } = this.#analysis;
     for (const [b, { ops }] of blocks.entries()) {
       let [most, sum] = [0, 0];
       for (let lane = first; lane < first + count; lane++) {
@@ -135,8 +150,10 @@ export class Counter {
         most = Math.max(most, times);
         sum += times;
       }
-      this.#passes += sum;
-      this.#warpPasses += most * count;
+      if (paths) most = Math.max(most, (requests[sites.length + b]?.length ?? 0) / count);
+      const each = this.#instructions[b] as number;
+      this.#work += sum * each * weight;
+      this.#warpWork += most * count * each * weight;
       for (const [name, each] of Object.entries(ops) as [keyof Operations, number][]) {
         this.#ops[name] += each * sum * weight;
         this.#warpOps[name] += each * most * weight;
@@ -144,70 +161,47 @@ export class Counter {
     }
   }
 
-  /** The n-th time that the threads of a warp come to a site is one request. */
   #countAccesses(
-    { passes, accesses, room }: GroupTrace,
+    { passes, noted, room }: GroupTrace,
     first: number,
     count: number,
+    requests: Requests,
     weight: number,
     touched: Map<string, Set<number>>,
   ): void {
-    const { sites, blocks } = this.#analysis;
-    const places: Uint32Array[] = [];
-    const seen = new Uint32Array(sites.length);
-    const noted = new Float64Array(sites.length);
-    for (let lane = 0; lane < count; lane++) {
-      seen.fill(0);
-      const begin = (first + lane) * 2 * room;
-      for (let i = begin; i < begin + 2 * room; i += 2) {
-        const site = (accesses[i] as number) - 1;
-        if (site < 0) break;
-        const at = seen[site]! * count + lane;
-        seen[site]!++;
-        noted[site]!++;
-        let list = places[site];
-        if (!list || at >= list.length) {
-          const grown = new Uint32Array(Math.max(count * 16, (list?.length ?? 0) * 2)).fill(NOTHING);
-          if (list) grown.set(list);
-          places[site] = list = grown;
-        }
-        list[at] = accesses[i + 1] as number;
-      }
-      if (room > 0 && accesses[begin + 2 * room - 2] !== 0) {
-        // As many as there is room for; whether that was all, the blocks tell.
-        let all = 0;
-        for (const { block } of sites) all += passes[(first + lane) * blocks.length + block] as number;
-        if (all > room) this.#cut = true;
-      }
-    }
-    for (const [i, list] of places.entries()) {
+    const { blocks } = this.#analysis;
+    if (noted.subarray(first, first + count).some((all) => all > room)) this.#cut = true;
+    for (const [i, counts] of this.#sites.entries()) {
+      const list = requests[i];
       if (!list) continue;
-      const counts = this.#sites[i] as SiteCounts;
       let scale = weight;
       if (this.#cut) {
         let all = 0;
         for (let lane = first; lane < first + count; lane++) {
           all += passes[lane * blocks.length + counts.site.block] as number;
         }
-        scale *= Math.max(1, all / (noted[i] as number));
+        const seen = list.reduce((sum, place) => sum + (place === NOTHING ? 0 : 1), 0);
+        scale *= Math.max(1, all / seen);
       }
       const own = counts.site.space === 'storage' ? sectorsOf(touched, counts.site.variable) : undefined;
       for (let at = 0; at < list.length; at += count) {
         const wanted = list.subarray(at, at + count);
-        if (wanted.every((place) => place === NOTHING)) break;
         if (own) this.#global(counts, wanted, scale, own);
         else this.#shared(counts, wanted, scale);
       }
-      const before = places[i - 1];
-      if (before && this.#areAlike(i)) counts.apart = distance(before, list, count * SEEN_TURNS);
+      const before = requests[this.#before[i] ?? -1];
+      if (before) counts.apart = distance(before, list, count * SEEN_TURNS);
+      counts.inRow = Math.max(counts.inRow, inRow(list, count));
     }
   }
 
-  /** Whether a site and the one before it load one element of the same variable in the same block. */
-  #areAlike(i: number): boolean {
-    const [before, site] = [this.#analysis.sites[i - 1] as Site, this.#analysis.sites[i] as Site];
-    const isElement = ({ action, bytes, unit }: Site) => action === 'load' && bytes === unit;
-    return isElement(site) && isElement(before) && site.variable === before.variable && site.block === before.block;
+  /** The site before this one that does the same, with an element of the same variable, in the same block. */
+  #alikeBefore(i: number): number | undefined {
+    const { sites } = this.#analysis;
+    const { action, bytes, unit, variable, block } = sites[i] as Site;
+    if (bytes !== unit || (action !== 'load' && action !== 'store')) return undefined;
+    const before = sites.slice(0, i).findLast((one) => one.variable === variable && one.block === block);
+    return before?.action === action && before.bytes === unit ? before.id : undefined;
   }
 
   #global(counts: SiteCounts, wanted: Uint32Array, weight: number, touched: Set<number>): void {
@@ -216,12 +210,14 @@ export class Counter {
     const starts = new Set<number>();
     const sectors = new Set<number>();
     const lines = new Set<number>();
+    const meeting = new Map<number, number>();
     let threads = 0;
     for (const place of wanted) {
       if (place === NOTHING) continue;
       threads++;
       const start = place * unit + offset;
       starts.add(start);
+      if (action === 'atomic') meeting.set(start, (meeting.get(start) ?? 0) + 1);
       for (let s = Math.floor(start / sector); s * sector < start + bytes; s++) {
         sectors.add(s);
         touched.add(s);
@@ -233,7 +229,10 @@ export class Counter {
     counts.accesses += threads * weight;
     counts.bytes += starts.size * bytes * times;
     counts.sectorBytes += sectors.size * sector * times;
-    counts.turns += lines.size * times;
+    // "Each read/modify/write to that location occurs and they are all serialized": CUDA C++ Programming Guide, SIMT architecture.
+    const meet = Math.max(0, ...meeting.values());
+    counts.meet = Math.max(counts.meet, meet);
+    counts.turns += Math.max(lines.size, meet) * times;
     counts.fewestTurns += Math.max(1, Math.ceil((starts.size * bytes) / line)) * times;
   }
 
@@ -246,10 +245,12 @@ export class Counter {
     let [turns, fewest, threads, distinct] = [0, 0, 0, 0];
     for (let first = 0; first < wanted.length; first += together) {
       const inBank = new Map<number, Set<number>>();
+      const meeting = new Map<number, number>();
       for (const place of wanted.subarray(first, first + together)) {
         if (place === NOTHING) continue;
         threads++;
         const word = Math.floor((place * unit + offset) / 4);
+        if (action === 'atomic') meeting.set(word, (meeting.get(word) ?? 0) + 1);
         for (let w = word; w < word + words; w++) {
           const bank = w % (banks || 32);
           const there = inBank.get(bank);
@@ -259,11 +260,13 @@ export class Counter {
       }
       if (inBank.size === 0) continue;
       const sizes = [...inBank.values()].map(({ size }) => size);
+      const meet = Math.max(0, ...meeting.values());
       const ways = Math.max(...sizes);
       const all = sizes.reduce((sum, size) => sum + size, 0);
       distinct += all;
       const least = Math.ceil(all / (banks || 32));
-      turns += banks > 0 ? ways : least;
+      turns += Math.max(banks > 0 ? ways : least, meet);
+      counts.meet = Math.max(counts.meet, meet);
       fewest += least;
       counts.ways = Math.max(counts.ways, banks > 0 ? ways : 1);
     }
@@ -275,16 +278,6 @@ export class Counter {
     counts.turns += turns * times;
     counts.fewestTurns += fewest * times;
   }
-}
-
-/** How far places of two lists are apart, where that is the same for all and not 0. */
-function distance(from: Uint32Array, to: Uint32Array, count: number): number | undefined {
-  const apart = (to[0] as number) - (from[0] as number);
-  for (let i = 0; i < Math.min(count, from.length, to.length); i++) {
-    if (from[i] === NOTHING && to[i] === NOTHING) continue;
-    if ((to[i] as number) - (from[i] as number) !== apart) return undefined;
-  }
-  return apart === 0 ? undefined : apart;
 }
 
 function sectorsOf(touched: Map<string, Set<number>>, variable: string): Set<number> {

@@ -6,10 +6,13 @@ export type FaultKind =
   | 'bank conflicts'
   | 'scattered accesses'
   | 'scalar loads'
+  | 'scalar stores'
+  | 'contended atomics'
   | 'few workgroups'
   | 'half-empty warps'
   | 'private array in memory'
   | 'many registers'
+  | 'much workgroup memory'
   | 'divergence';
 
 /** Something that costs a kernel time on a GPU, in words, with the remedy. */
@@ -37,33 +40,48 @@ export function faultsOf(launched: CountedLaunch, counts: Counts, gpu: Gpu, foun
   for (const one of counts.sites) {
     const share = (one.turns - one.fewestTurns) / turns;
     if (share === 0 || one.turns < 1.5 * one.fewestTurns) continue;
-    faults.push({ ...(one.site.space === 'workgroup' ? conflict(one) : scattered(one, of.line)), share });
+    const isContended = one.site.action === 'atomic' && one.meet >= Math.max(4, one.ways);
+    const told = isContended
+      ? contended(one)
+      : one.site.space === 'workgroup'
+        ? conflict(one)
+        : scattered(one, of.line);
+    faults.push({ ...told, share });
   }
-  faults.push(...scalarLoads(counts.sites, turns));
+  faults.push(...scalars(counts.sites, turns));
   if (workgroups < of.units) {
     const words = `${workgroups} ${workgroups === 1 ? 'workgroup' : 'workgroups'} for ${of.units} units; split the work further`;
     faults.push({ kind: 'few workgroups', words, share: 1 - workgroups / of.units });
   }
   const [x, y, z] = analysis.workgroupSize;
-  const last = (x * y * z) % of.lanes;
-  if (last > 0 && x * y * z < of.lanes) {
-    const words = `workgroups of ${x * y * z} in warps of ${of.lanes}; take at least ${of.lanes} threads`;
-    faults.push({ kind: 'half-empty warps', words, share: 1 - last / of.lanes });
+  const threads = x * y * z;
+  const empty = 1 - threads / (Math.ceil(threads / of.lanes) * of.lanes);
+  if (empty >= 0.1) {
+    const remedy = threads < of.lanes ? `at least ${of.lanes} threads` : `a multiple of ${of.lanes}`;
+    const words = `workgroups of ${threads} in warps of ${of.lanes}: ${percent(empty)} of the lanes are empty; take ${remedy}`;
+    faults.push({ kind: 'half-empty warps', words, share: empty });
   }
   for (const [name, bytes] of analysis.scratch) {
-    const words = `${name} (${bytes} bytes a thread) is indexed by what is known only when it runs, so it lies in memory; unroll the loop`;
+    const words = `${name} (${bytes} bytes a thread) is indexed by what is known only when it runs, so it lies in memory; unroll the loop, or keep it in workgroup memory`;
     faults.push({ kind: 'private array in memory', text: name, words, share: counts.warpOps.scratch / turns });
   }
   if (analysis.registers > of.mostRegisters) {
-    const words = `about ${analysis.registers} values at once, where a thread has ${of.mostRegisters} registers: some lie in memory`;
+    const words = `about ${analysis.registers} values at once, where a thread has ${of.mostRegisters} registers: some lie in memory; let a thread make fewer results at once`;
     faults.push({ kind: 'many registers', words, share: 1 - of.mostRegisters / analysis.registers });
     // A quarter of the threads is enough for most kernels.
-  } else if (found.residentBy === 'registers' && found.resident * x * y * z < of.threads / 4) {
-    const words = `about ${analysis.registers} registers a thread leave ${found.resident * x * y * z} of ${of.threads} threads on a unit`;
-    faults.push({ kind: 'many registers', words, share: 1 - (found.resident * x * y * z * 4) / of.threads });
+  } else if (found.resident * threads < of.threads / 4) {
+    const share = 1 - (found.resident * threads * 4) / of.threads;
+    const leave = `leave ${found.resident * threads} of ${of.threads} threads on a unit`;
+    if (found.residentBy === 'registers') {
+      const words = `about ${analysis.registers} registers a thread ${leave}; let a thread make fewer results at once`;
+      faults.push({ kind: 'many registers', words, share });
+    } else if (found.residentBy === 'workgroup memory') {
+      const words = `${analysis.workgroupBytes} bytes for ${threads} threads ${leave}; share them among more threads, or keep less`;
+      faults.push({ kind: 'much workgroup memory', words, share });
+    }
   }
   if (counts.converged < 0.7) {
-    const words = `lanes do nothing ${percent(1 - counts.converged)} of the time, while others of their warp take another way`;
+    const words = `lanes do nothing ${percent(1 - counts.converged)} of the time, while others of their warp take another way; give the lanes of a warp equal work`;
     faults.push({ kind: 'divergence', words, share: 1 - counts.converged });
   }
   return merged(faults).sort((a, b) => b.share - a.share);
@@ -95,34 +113,48 @@ function scattered({ site, turns, requests, bytes, sectorBytes }: SiteCounts, li
   return { kind: 'scattered accesses', text: site.text, line: site.line, words };
 }
 
+function contended({ site, meet }: SiteCounts): Omit<OneFault, 'share'> {
+  const words = `${meet} threads of a warp change one word, one after the other; add up in registers or in workgroup memory first, and let one thread change it`;
+  return { kind: 'contended atomics', text: site.text, line: site.line, words };
+}
+
 /** Elements that could lie side by side in a tile; what is further apart is of other rows. */
 const FURTHEST_APART = 64;
+/** Of a thread's loads at one site, in a loop: how many must follow each other for them to be vec4s. */
+const IN_ROW = 0.7;
 
-/** Four or more loads of single elements of one variable, equally far apart in every thread: they could be a vec4. */
-function scalarLoads(sites: readonly SiteCounts[], turns: number): OneFault[] {
+/** Four or more accesses to single elements of one variable, equally far apart in every thread, or turn after turn: they could be a vec4. */
+function scalars(sites: readonly SiteCounts[], turns: number): OneFault[] {
   const faults: OneFault[] = [];
-  let run: SiteCounts[] = [];
-  const end = () => {
-    const [first, second] = run;
-    if (first && second && run.length >= 4) {
-      const own = run.reduce((sum, site) => sum + site.fewestTurns, 0);
-      const share = (own * 0.75) / turns;
-      const apart = Math.abs(second.apart as number);
-      const how = apart === 1 ? 'side by side' : `${apart} elements apart`;
-      const words = `${run.length} loads of one element of ${first.site.variable}, ${how}, in each thread; store vec4s, and load them`;
-      faults.push({ kind: 'scalar loads', text: first.site.text, line: first.site.line, words, share });
-    }
+  const told = ({ site }: SiteCounts, of: readonly SiteCounts[], how: string) => {
+    const isLoad = site.action === 'load';
+    const share = (of.reduce((sum, { fewestTurns }) => sum + fewestTurns, 0) * 0.75) / turns;
+    const remedy = isLoad ? 'store vec4s, and load them' : 'store a vec4';
+    const words = `${of.length > 1 ? `${of.length} ${site.action}s` : `a ${site.action}`} of one element of ${site.variable}, ${how}; ${remedy}`;
+    faults.push({ kind: isLoad ? 'scalar loads' : 'scalar stores', text: site.text, line: site.line, words, share });
   };
-  for (const site of sites) {
+  const runs = new Map<string, SiteCounts[]>();
+  const end = (run: readonly SiteCounts[]) => {
     const [first, second] = run;
-    const isNear = Math.abs(site.apart ?? Number.POSITIVE_INFINITY) <= FURTHEST_APART;
-    const isNext = first !== undefined && isNear && (!second || site.apart === second.apart);
-    if (isNext) run.push(site);
+    if (!first || !second || run.length < 4) return;
+    const apart = Math.abs(second.apart as number);
+    told(first, run, `${apart === 1 ? 'side by side' : `${apart} elements apart`}, in each thread`);
+  };
+  for (const one of sites) {
+    const { action, bytes, unit, variable, block } = one.site;
+    if (bytes !== unit || (action !== 'load' && action !== 'store')) continue;
+    const key = `${action} ${variable} ${block}`;
+    const run = runs.get(key) ?? [];
+    const second = run[1];
+    // What is stored further apart is turned on its way, and has no vec4.
+    const isNear = Math.abs(one.apart ?? Number.POSITIVE_INFINITY) <= (action === 'load' ? FURTHEST_APART : 1);
+    if (run.length > 0 && isNear && (!second || one.apart === second.apart)) run.push(one);
     else {
-      end();
-      run = [site];
+      end(run);
+      runs.set(key, [one]);
     }
+    if (one.inRow >= IN_ROW) told(one, [one], 'turn after turn side by side in each thread');
   }
-  end();
+  for (const run of runs.values()) end(run);
   return faults;
 }

@@ -1,15 +1,24 @@
-import { type Parameter, WgslError } from '../wgsl/index.ts';
 import type { Analysis } from './analysis.ts';
 import type { Site } from './sites.ts';
 
 /** A kernel that writes down what it does: into `gmLog`, a stretch for each invocation. */
 export interface Instrumented {
   readonly source: string;
-  /** Words of an invocation's stretch before its accesses: how often it came through each block. */
   readonly blocks: number;
+  /** Words of an entry: which site it is, its place, and in {@link TraceKind} `paths` the path. */
+  readonly entryWords: 2 | 3;
   /** Storage variables whose values nobody reads, and which are private now. */
   readonly dropped: ReadonlySet<string>;
 }
+
+/**
+ * A path is a number for the turns of all loops around: lanes of a warp that are in the same turns run together. `accesses`: a note of
+ * each access, and sums of the paths on which each block ran. `paths`: with its path, and a note of each run of a block too.
+ */
+export type TraceKind = 'accesses' | 'paths';
+
+/** Words before the first note of an invocation: of each block how often it ran, and the sum of its paths; and how many notes there are. */
+export const headWords = (blocks: number): number => 2 * blocks + 1;
 
 /** Workgroups that one dispatch of an instrumented kernel may run. */
 export const MOST_GROUPS = 64;
@@ -19,30 +28,46 @@ export const MOST_GROUPS = 64;
  * it runs, and workgroups have the places that `gmRun` gives them instead of their own, so that a few stand for a large grid.
  * `written`: storage variables that are only written; they need no memory.
  */
-export function instrument(source: string, analysis: Analysis, written: ReadonlySet<string>): Instrumented {
-  const { entry, blocks, sites, measured, module } = analysis;
+export function instrument(
+  source: string,
+  analysis: Analysis,
+  written: ReadonlySet<string>,
+  kind: TraceKind = 'accesses',
+): Instrumented {
+  const { entry, blocks, sites, measured, returns, module, names } = analysis;
   const dropped = new Set<string>();
+  const entryWords = kind === 'paths' ? 3 : 2;
   const edits = new Edits();
-  for (const { name, type, start, end } of module.variables) {
+  for (const { name, space, type, start, end } of module.variables) {
     const [element] = type?.name === 'array' ? type.args : [];
-    if (!element || !written.has(name) || measured.has(name)) continue;
-    dropped.add(name);
-    edits.replace(start, end, `var<private> ${name}: array<${source.slice(element.start, element.end)}, 1>;`);
+    if (element && written.has(name) && !measured.has(name)) {
+      dropped.add(name);
+      edits.replace(start, end, `var<private> ${name}: array<${source.slice(element.start, element.end)}, 1>;`);
+    } else if (space === 'workgroup' && type && names.typeNamed(type).kind !== 'array') {
+      edits.wrap(type.start, 'array<', type.end, ', 1>');
+    }
   }
-  const { parameters, before } = entryOf(source, analysis);
+  const { parameters, before } = entryOf(source, analysis, entryWords);
   edits.replace(entry.parametersStart, entry.parametersEnd, parameters);
   edits.insert(entry.body.start + 1, `\n${before}\n`);
-  for (const [i, { at }] of blocks.entries()) edits.insert(at, ` gmTick(${i}u); `);
-  for (const { id, indices, whole, action, statement } of sites) {
-    for (const [i, { at }] of indices.entries()) edits.wrap(at.start, `gmSite${id}_${i}(u32(`, at.end, '))');
-    if (!whole) continue;
-    if (action === 'load') edits.wrap(whole.start, `gmValue${id}(`, whole.end, ')');
-    else edits.insert(statement, `gmAt(${id}u, 0u); `);
+  for (const body of new Set(returns.map((one) => one.body))) edits.insert(body, ` let gmCaller = gmPath; `);
+  for (const { at } of returns) edits.insert(at, 'gmPath = gmCaller; ');
+  for (const [i, { at, loop }] of blocks.entries()) {
+    if (loop) {
+      edits.insert(loop.start, `let gmAround${i} = gmPath; var gmTurn${i} = 0u; `);
+      edits.insert(at, ` gmTurn${i}++; gmPath = gmInside(gmAround${i}, gmTurn${i}); `);
+      edits.insert(loop.end, ` gmPath = gmAround${i};`);
+    }
+    edits.insert(at, ` gmTick(${i}u); `);
   }
+  for (const { id, indices, single } of sites) {
+    for (const [i, { at }] of indices.entries()) edits.wrap(at.start, `gmSite${id}_${i}(u32(`, at.end, '))');
+    if (single !== undefined) edits.insert(single, indices.length > 0 ? '[0]' : `[gmSite${id}_0(0u)]`);
+  }
+  const functions = sites.map((site) => functionsOf(site, dropped)).join('\n');
   return {
-    source: `${edits.apply(source)}\n${tracing(blocks.length)}\n${sites.map((site) => functionsOf(site, analysis, dropped)).join('\n')}`,
-    blocks: blocks.length,
-    dropped,
+    source: `${edits.apply(source)}\n${tracing(blocks.length, sites.length, kind)}\n${functions}`,
+    ...{ blocks: blocks.length, entryWords, dropped },
   };
 }
 
@@ -50,76 +75,80 @@ export function instrument(source: string, analysis: Analysis, written: Readonly
 function entryOf(
   source: string,
   { entry, workgroupSize, names, blocks }: Analysis,
+  entryWords: number,
 ): { parameters: string; before: string } {
-  const named = new Map<string, string>();
-  const others: Parameter[] = [];
-  for (const parameter of entry.parameters) {
-    if (names.typeNamed(parameter.type).kind === 'struct') {
-      throw new WgslError(`WGSL: '${parameter.name}' of ${entry.name} is a struct; take its builtins as parameters`);
-    }
-    const [builtin] = parameter.attributes.find(({ name }) => name === 'builtin')?.args ?? [];
-    const what = builtin?.kind === 'name' ? builtin.name : '';
-    if (/^(workgroup_id|num_workgroups|(local|global)_invocation_id|local_invocation_index)$/.test(what)) {
-      named.set(what, parameter.name);
-    } else others.push(parameter);
-  }
-  const lane = named.get('local_invocation_index') ?? 'gmLane';
-  const local = named.get('local_invocation_id') ?? 'gmLocal';
   const [x, y, z] = workgroupSize;
-  const lets = [
-    ['workgroup_id', 'gmGroup'],
-    ['num_workgroups', 'gmRun.size.xyz'],
-    ['global_invocation_id', `gmGroup * vec3u(${x}u, ${y}u, ${z}u) + ${local}`],
-  ].flatMap(([builtin = '', value = '']) => (named.has(builtin) ? [`let ${named.get(builtin)} = ${value};`] : []));
+  const own: Readonly<Record<string, string>> = {
+    local_invocation_id: 'gmLocal',
+    local_invocation_index: 'gmLane',
+    workgroup_id: 'gmGroup',
+    num_workgroups: 'gmRun.size.xyz',
+    global_invocation_id: `gmGroup * vec3u(${x}u, ${y}u, ${z}u) + gmLocal`,
+  };
+  const others: string[] = [];
+  const declared: string[] = [];
+  for (const { name, type, attributes, start, end } of entry.parameters) {
+    const struct = names.typeNamed(type);
+    if (struct.kind === 'struct') {
+      const members = struct.members.map(({ name: member, builtin = '' }) => {
+        if (own[builtin]) return `${name}.${member} = ${own[builtin]};`;
+        others.push(`@builtin(${builtin}) gm_${member}: u32`);
+        return `${name}.${member} = gm_${member};`;
+      });
+      declared.push(`var ${name}: ${type.name};`, ...members);
+      continue;
+    }
+    const [builtin] = attributes.find((one) => one.name === 'builtin')?.args ?? [];
+    const value = builtin?.kind === 'name' ? own[builtin.name] : undefined;
+    if (value) declared.push(`let ${name} = ${value};`);
+    else others.push(source.slice(start, end));
+  }
   return {
     parameters: [
       '@builtin(workgroup_id) gmWorkgroup: vec3u',
-      `@builtin(local_invocation_id) ${local}: vec3u`,
-      `@builtin(local_invocation_index) ${lane}: u32`,
-      ...others.map(({ start, end }) => source.slice(start, end)),
+      '@builtin(local_invocation_id) gmLocal: vec3u',
+      '@builtin(local_invocation_index) gmLane: u32',
+      ...others,
     ].join(', '),
     before: `let gmGroup = gmRun.groups[gmWorkgroup.x].xyz;
-gmBase = (gmWorkgroup.x * ${x * y * z}u + ${lane}) * (${blocks.length + 2}u + 2u * gmRun.size.w);
-${lets.join('\n')}`,
+gmBase = (gmWorkgroup.x * ${x * y * z}u + gmLane) * (${headWords(blocks.length) + entryWords}u + ${entryWords}u * gmRun.size.w);
+${declared.join('\n')}`,
   };
 }
 
-const tracing = (blocks: number) => `
+const tracing = (blocks: number, sites: number, kind: TraceKind) => `
 struct GmRun { size: vec4u, groups: array<vec4u, ${MOST_GROUPS}> }
 @group(1) @binding(0) var<storage, read_write> gmLog: array<u32>;
 @group(1) @binding(1) var<uniform> gmRun: GmRun;
 var<private> gmBase: u32;
 var<private> gmNext: u32;
-fn gmTick(block: u32) { gmLog[gmBase + block] += 1u; }
+var<private> gmPath: u32;
+fn gmInside(path: u32, turn: u32) -> u32 { return (path ^ (path >> 15u) ^ turn) * 0x9e3779b1u + 1u; }
+fn gmTick(block: u32) {
+  gmLog[gmBase + 2u * block] += 1u;
+  gmLog[gmBase + 2u * block + 1u] += gmPath ^ (gmPath >> 16u);
+${kind === 'paths' ? `  gmAt(${sites}u + block, 0u);` : ''}
+}
 fn gmAt(site: u32, units: u32) {
   // What there is no room for goes to the last place, which nobody reads: without a branch compilers are done sooner.
-  let at = gmBase + ${blocks}u + 2u * min(gmNext, gmRun.size.w);
+  let at = gmBase + ${headWords(blocks)}u + ${kind === 'paths' ? 3 : 2}u * min(gmNext, gmRun.size.w);
   gmLog[at] = site + 1u;
   gmLog[at + 1u] = units;
+${kind === 'paths' ? '  gmLog[at + 2u] = gmPath;' : ''}
   gmNext++;
+  gmLog[gmBase + ${2 * blocks}u] = gmNext;
 }`;
 
 /** What the indices of a site go through. The last one knows all of them. */
-function functionsOf(
-  { id, variable, indices, whole, action }: Site,
-  { names, module }: Analysis,
-  dropped: ReadonlySet<string>,
-): string {
-  if (whole) {
-    const declared = module.variables.find(({ name }) => name === variable)?.type;
-    if (action !== 'load' || !declared) return '';
-    if (names.typeNamed(declared).kind === 'struct')
-      throw new WgslError(`WGSL: '${variable}' is a struct without an array`);
-    return `fn gmValue${id}(value: ${declared.name}) -> ${declared.name} { gmAt(${id}u, 0u); return value; }`;
-  }
-  const isLong = indices.length > 1;
-  const functions = indices.map(({ units }, i) => {
+function functionsOf({ id, variable, indices, single }: Site, dropped: ReadonlySet<string>): string {
+  const all = indices.length === 0 && single !== undefined ? [{ units: 0 }] : indices;
+  const functions = all.map(({ units }, i) => {
     const part = `i * ${units}u`;
     const sum = i === 0 ? part : `gmPart${id} + ${part}`;
-    const note = i === indices.length - 1 ? `gmAt(${id}u, ${sum});` : `gmPart${id} = ${sum};`;
+    const note = i === all.length - 1 ? `gmAt(${id}u, ${sum});` : `gmPart${id} = ${sum};`;
     return `fn gmSite${id}_${i}(i: u32) -> u32 { ${note} return ${i === 0 && dropped.has(variable) ? '0u' : 'i'}; }`;
   });
-  return [...(isLong ? [`var<private> gmPart${id}: u32;`] : []), ...functions].join('\n');
+  return [...(all.length > 1 ? [`var<private> gmPart${id}: u32;`] : []), ...functions].join('\n');
 }
 
 /** Changes of a text, each by its place in the text as it was. */

@@ -54,7 +54,7 @@ export function builtIn(name: string, made: Type, args: readonly Type[], ops: Op
   if (made !== unknown) {
     // A constructor only places what it is made of, unless it converts.
     const converted = args.filter((arg) => scalarOf(arg) !== undefined && scalarOf(arg) !== scalarOf(made));
-    if (name !== 'bitcast') for (const arg of converted) ops.others += widthOf(arg);
+    if (name !== 'bitcast' && scalarOf(made) !== undefined) for (const arg of converted) ops.others += widthOf(arg);
     return made;
   }
   if (/Barrier$/.test(name)) {

@@ -1,4 +1,4 @@
-import type { Span, Type } from '../wgsl/index.ts';
+import type { Span, Type, Variable } from '../wgsl/index.ts';
 import { registersOf } from './operations.ts';
 
 /** A name that a function declares. */
@@ -7,8 +7,12 @@ export interface Named {
   readonly type: Type;
   /** Known to a compiler: takes no register. */
   isStatic: boolean;
+  /** Of a constant. */
+  readonly value: number | undefined;
   /** An array that lies in memory. */
   inScratch: boolean;
+  /** What a pointer points into. */
+  target: Named | Variable | undefined;
   /** From where to where its value is needed. */
   readonly from: number;
   to: number;
@@ -39,8 +43,8 @@ export class Registers {
     };
   }
 
-  declare(name: string, type: Type, at: number, isStatic: boolean): Named {
-    const symbol: Named = { name, type, isStatic, inScratch: false, from: at, to: at };
+  declare(name: string, type: Type, at: number, isStatic: boolean, value?: number): Named {
+    const symbol: Named = { name, type, isStatic, value, inScratch: false, target: undefined, from: at, to: at };
     this.#current.symbols.push(symbol);
     return symbol;
   }

@@ -20,10 +20,8 @@ export interface Site {
   readonly line: number;
   /** The index expressions, and how many units each is worth. */
   readonly indices: readonly { readonly at: Span; readonly units: number }[];
-  /** Of a variable without an index: its place, and its type where it is read. */
-  readonly whole: Span | undefined;
-  /** The statement around it. */
-  readonly statement: number;
+  /** Of a variable that is no array: where its name ends. It is made an array of one. */
+  readonly single: number | undefined;
 }
 
 /** A stretch of code that runs as a whole. */
@@ -31,4 +29,6 @@ export interface Stretch {
   readonly ops: Operations;
   /** Where it begins: after its brace. */
   readonly at: number;
+  /** Of a loop's body: the statement. */
+  readonly loop: Span | undefined;
 }

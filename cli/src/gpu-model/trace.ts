@@ -2,15 +2,22 @@ import { type Device, KernelError, type Launch, type Tensor } from '@zeroseg/cor
 import { bufferUsage, memoryOf, source } from '@zeroseg/core/internal';
 import { parse } from '../wgsl/index.ts';
 import { type Analysis, analyse } from './analysis.ts';
-import { type Instrumented, instrument, MOST_GROUPS } from './instrument.ts';
+import { headWords, type Instrumented, instrument, MOST_GROUPS } from './instrument.ts';
 
 /** What one workgroup of a launch did. */
 export interface GroupTrace {
   /** How often each invocation came through each block: `[invocations, blocks]`. */
   readonly passes: Uint32Array;
-  /** Of each invocation: `room` accesses in order, each a site's number plus 1 and a place; 0 where there are fewer. */
-  readonly accesses: Uint32Array;
+  /**
+   * Of each invocation: `room` entries in order, each a site's number plus 1 and a place; 0 where there are fewer. With `paths` the path
+   * follows, and the number may be that of a block plus 1, beyond those of all sites.
+   */
+  readonly entries: Uint32Array;
   readonly room: number;
+  /** How many entries each invocation would have written. */
+  readonly noted: Uint32Array;
+  /** Lanes of a warp were in different turns of their loops: requests are known by their paths. */
+  readonly paths: boolean;
 }
 
 /** A launch, and what it was found to be. */
@@ -47,8 +54,6 @@ export async function trace(
   const text = source(kernel, launch.element);
   const analysis = analyse(text, parse(text), { ...kernel.override, ...constants });
   const written = new Set(kernel.names.filter((_, i) => kernel.bindings[i]?.access === 'write'));
-  const made = instrument(text, analysis, written);
-  using run = await InstrumentedLaunch.make(device, launch, made);
   const workgroups = grid[0] * grid[1] * grid[2];
   const places = spread(workgroups, Math.min(most, MOST_GROUPS)).map((flat) => [
     flat % grid[0],
@@ -57,20 +62,34 @@ export async function trace(
   ]);
   const [x, y, z] = analysis.workgroupSize;
   const invocations = x * y * z;
-  // First without accesses: how often each block runs says how many there are.
-  const counted = await run.run(places, invocations, 0);
-  const room = Math.min(
-    longest(counted, analysis, places.length * invocations),
-    Math.floor((MOST_TRACE / 4 / invocations - made.blocks) / 2) - 1,
-  );
-  const words = invocations * stretchOf(made.blocks, room);
-  const together = Math.max(1, Math.floor(MOST_TRACE / 4 / words));
-  for (let from = 0; from < places.length; from += together) {
-    const some = places.slice(from, from + together);
-    const log = await run.run(some, invocations, room);
-    for (let i = 0; i < some.length; i++) {
-      see(split(log.subarray(i * words, (i + 1) * words), invocations, made.blocks, room), analysis);
+  let made = instrument(text, analysis, written);
+  let run = await InstrumentedLaunch.make(device, launch, made);
+  try {
+    // First without entries: what is left of each invocation says how many there are, and whether warps keep together.
+    let head = await run.run(places, invocations, 0);
+    const paths = !areTogether(head, made, places.length, invocations);
+    if (paths) {
+      run[Symbol.dispose]();
+      made = instrument(text, analysis, written, 'paths');
+      run = await InstrumentedLaunch.make(device, launch, made);
+      head = await run.run(places, invocations, 0);
     }
+    const { blocks, entryWords } = made;
+    const room = Math.min(
+      longest(head, made, places.length * invocations),
+      Math.floor((MOST_TRACE / 4 / invocations - headWords(blocks)) / entryWords) - 1,
+    );
+    const words = invocations * stretchOf(made, room);
+    const together = Math.max(1, Math.floor(MOST_TRACE / 4 / words));
+    for (let from = 0; from < places.length; from += together) {
+      const some = places.slice(from, from + together);
+      const log = await run.run(some, invocations, room);
+      for (let i = 0; i < some.length; i++) {
+        see({ ...split(log.subarray(i * words, (i + 1) * words), made, invocations, room), room, paths }, analysis);
+      }
+    }
+  } finally {
+    run[Symbol.dispose]();
   }
   return { launch, analysis, workgroups, traced: places.length };
 }
@@ -81,30 +100,49 @@ function spread(all: number, most: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * all) / count));
 }
 
-/** The most accesses that an invocation can have made. */
-function longest(log: Uint32Array, { blocks, sites }: Analysis, invocations: number): number {
+/** Words that an invocation writes: what is said of all, entries, and a place for those beyond. */
+const stretchOf = ({ blocks, entryWords }: Instrumented, room: number): number =>
+  headWords(blocks) + entryWords * (room + 1);
+
+/** The most entries that an invocation would write. */
+function longest(log: Uint32Array, made: Instrumented, invocations: number): number {
   let most = 0;
   for (let i = 0; i < invocations; i++) {
-    let count = 0;
-    for (const { block } of sites) count += log[i * stretchOf(blocks.length, 0) + block] as number;
-    most = Math.max(most, count);
+    most = Math.max(most, log[i * stretchOf(made, 0) + 2 * made.blocks] as number);
   }
   return most;
 }
 
-/** Words that an invocation writes: passes of blocks, accesses, and a place for those beyond. */
-const stretchOf = (blocks: number, room: number): number => blocks + 2 * room + 2;
+/** Lanes of the widest warps. */
+const WARP = 32;
+
+/** Whether each block ran in the same turns of the loops around it in all lanes of a warp. */
+function areTogether(log: Uint32Array, made: Instrumented, groups: number, invocations: number): boolean {
+  const stretch = stretchOf(made, 0);
+  for (let group = 0; group < groups; group++) {
+    for (let lane = 0; lane < invocations; lane++) {
+      const first = (group * invocations + lane - (lane % WARP)) * stretch;
+      const own = (group * invocations + lane) * stretch;
+      for (let word = 0; word < 2 * made.blocks; word++) if (log[own + word] !== log[first + word]) return false;
+    }
+  }
+  return true;
+}
 
 /** Parts what lies together for each invocation. */
-function split(log: Uint32Array, invocations: number, blocks: number, room: number): GroupTrace {
+function split(log: Uint32Array, made: Instrumented, invocations: number, room: number) {
+  const { blocks, entryWords } = made;
   const passes = new Uint32Array(invocations * blocks);
-  const accesses = new Uint32Array(invocations * 2 * room);
+  const noted = new Uint32Array(invocations);
+  const entries = new Uint32Array(invocations * entryWords * room);
   for (let i = 0; i < invocations; i++) {
-    const at = i * stretchOf(blocks, room);
-    passes.set(log.subarray(at, at + blocks), i * blocks);
-    accesses.set(log.subarray(at + blocks, at + blocks + 2 * room), i * 2 * room);
+    const at = i * stretchOf(made, room);
+    for (let block = 0; block < blocks; block++) passes[i * blocks + block] = log[at + 2 * block] as number;
+    noted[i] = log[at + 2 * blocks] as number;
+    const from = at + headWords(blocks);
+    entries.set(log.subarray(from, from + entryWords * room), i * entryWords * room);
   }
-  return { passes, accesses, room };
+  return { passes, noted, entries };
 }
 
 const COMPUTE_STAGE = 4;
@@ -112,15 +150,15 @@ const COMPUTE_STAGE = 4;
 class InstrumentedLaunch implements Disposable {
   readonly #device: Device;
   readonly #owned: GPUBuffer[] = [];
-  readonly #blocks: number;
+  readonly #made: Instrumented;
   #pipeline!: GPUComputePipeline;
   #group!: GPUBindGroup;
   #traceLayout!: GPUBindGroupLayout;
   readonly #size: readonly [number, number, number];
 
-  private constructor(device: Device, { grid }: Launch, { blocks }: Instrumented) {
+  private constructor(device: Device, { grid }: Launch, made: Instrumented) {
     this.#device = device;
-    this.#blocks = blocks;
+    this.#made = made;
     this.#size = grid;
   }
 
@@ -215,7 +253,7 @@ class InstrumentedLaunch implements Disposable {
   /** Runs workgroups with the places of others; gives what they wrote. */
   async run(places: readonly (readonly number[])[], invocations: number, room: number): Promise<Uint32Array> {
     const { gpu } = this.#device;
-    const bytes = places.length * invocations * stretchOf(this.#blocks, room) * 4;
+    const bytes = places.length * invocations * stretchOf(this.#made, room) * 4;
     const log = this.#device.buffer(bytes, 'trace');
     const where = new Uint32Array(4 + 4 * MOST_GROUPS);
     where.set([...this.#size, room]);

@@ -1,4 +1,4 @@
-import type { Expression, Module, TypeName } from './syntax.ts';
+import type { Expression, Module, Parameter, TypeName } from './syntax.ts';
 
 export type ScalarName = 'f32' | 'f16' | 'i32' | 'u32' | 'bool';
 
@@ -9,12 +9,15 @@ export type Type =
   /** Without a count: as long as what is bound. */
   | { readonly kind: 'array'; readonly of: Type; readonly count: number | undefined }
   | { readonly kind: 'struct'; readonly members: readonly Member[]; readonly bytes: number; readonly align: number }
+  | { readonly kind: 'ptr'; readonly of: Type }
   | { readonly kind: 'unknown' };
 
 export interface Member {
   readonly name: string;
   readonly type: Type;
   readonly offset: number;
+  /** As `@builtin(…)` names it. */
+  readonly builtin: string | undefined;
 }
 
 export const unknown: Type = { kind: 'unknown' };
@@ -38,7 +41,7 @@ export function widthOf(type: Type): number {
   if (type.kind === 'mat') return type.columns * type.rows;
   if (type.kind === 'array') return (type.count ?? 0) * widthOf(type.of);
   if (type.kind === 'struct') return type.members.reduce((sum, member) => sum + widthOf(member.type), 0);
-  return 1;
+  return type.kind === 'ptr' ? 0 : 1;
 }
 
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
@@ -89,6 +92,8 @@ export class Names {
   readonly module: Module;
   /** Constants and overrides. */
   readonly values: ReadonlyMap<string, number>;
+  /** What a name means where a function declares it: its value, if that is a constant's. */
+  local: ((name: string) => { readonly value: number | undefined } | undefined) | undefined;
 
   constructor(module: Module, overrides: Readonly<Record<string, number>>) {
     this.module = module;
@@ -103,7 +108,10 @@ export class Names {
   /** The value of an expression of numbers, constants and overrides, where it is one. */
   valueOf(expression: Expression): number | undefined {
     if (expression.kind === 'number') return Number.parseFloat(expression.text.replace(/(?<!^0x.*)[iufh]$/i, ''));
-    if (expression.kind === 'name') return this.values.get(expression.name);
+    if (expression.kind === 'name') {
+      const local = this.local?.(expression.name);
+      return local ? local.value : this.values.get(expression.name);
+    }
     if (expression.kind === 'call' && expression.args.length === 1 && scalars[expression.callee.name]) {
       return this.valueOf(expression.args[0] as Expression);
     }
@@ -135,9 +143,22 @@ export class Names {
       if (constant?.type) return this.typeNamed(constant.type);
       return constant?.value ? this.constantType(constant.value) : unknown;
     }
-    if (expression.kind === 'call') return this.typeNamed(expression.callee);
+    if (expression.kind === 'call') {
+      const first = expression.args[0];
+      return this.madeBy(expression.callee, first && this.constantType(first), expression.args.length);
+    }
     if (expression.kind === 'binary') return this.constantType(expression.left);
     return expression.kind === 'unary' ? this.constantType(expression.of) : unknown;
+  }
+
+  /** What `callee(first, …)` of so many arguments makes: without arguments of its own, `array` and `vec4` are of what they hold. */
+  madeBy(callee: TypeName, first: Type | undefined, count: number): Type {
+    if (callee.args.length === 0 && first !== undefined) {
+      if (callee.name === 'array') return { kind: 'array', of: first, count };
+      const [, wide] = /^vec([234])$/.exec(callee.name) ?? [];
+      if (wide) return vec(Number(wide), scalarOf(first) ?? 'f32');
+    }
+    return this.typeNamed(callee);
   }
 
   /** The type that a name means; unknown where it is a function's. */
@@ -158,6 +179,7 @@ export class Names {
     if (name === 'array' && args[0]) {
       return { kind: 'array', of: this.#argument(args[0]), count: args[1] && this.valueOf(args[1]) };
     }
+    if (name === 'ptr' && args[1]) return { kind: 'ptr', of: this.#argument(args[1]) };
     return (name === 'atomic' || name === 'bitcast') && args[0] ? this.#argument(args[0]) : unknown;
   }
 
@@ -170,15 +192,21 @@ export class Names {
     return arg.kind === 'call' ? this.typeNamed(arg.callee) : unknown;
   }
 
-  #struct(members: readonly { readonly name: string; readonly type: TypeName }[]): Type {
+  #struct(members: readonly Parameter[]): Type {
     let bytes = 0;
-    let align = 4;
-    const placed = members.map(({ name, type: named }): Member => {
+    let align = 1;
+    const placed = members.map(({ name, type: named, attributes }): Member => {
+      const [builtin] = attributes.find((one) => one.name === 'builtin')?.args ?? [];
       const type = this.typeNamed(named);
-      const offset = roundUp(bytes, alignOf(type));
-      bytes = offset + bytesOf(type);
-      align = Math.max(align, alignOf(type));
-      return { name, type, offset };
+      const told = (attribute: string) => {
+        const [value] = attributes.find((one) => one.name === attribute)?.args ?? [];
+        return value && this.valueOf(value);
+      };
+      const own = told('align') ?? alignOf(type);
+      const offset = roundUp(bytes, own);
+      bytes = offset + (told('size') ?? bytesOf(type));
+      align = Math.max(align, own);
+      return { name, type, offset, builtin: builtin?.kind === 'name' ? builtin.name : undefined };
     });
     return { kind: 'struct', members: placed, bytes: roundUp(bytes, align), align };
   }

@@ -1,7 +1,16 @@
-import { kernel, notNumbers } from '../../gpu/index.ts';
+import { type Device, kernel, notNumbers } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
 import { size } from '../../tensor/values/index.ts';
-import { inRuns, mean, rowSum, rowSumVec2, rowThreadOverrides, rowThreadPlace, threadPerRow } from '../axis/index.ts';
+import {
+  inRuns,
+  mean,
+  rowSum,
+  rowSumVec2,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  threadPerRow,
+} from '../axis/index.ts';
 import { add, addScalar, cast, div, mul, sqrt, square, sub } from '../elementwise/index.ts';
 import { reshape } from '../layout/index.ts';
 import { sumParts } from './layer-norm-weights.ts';
@@ -20,9 +29,7 @@ export function groupNorm(x: Tensor, weight: Tensor, bias: Tensor, groups: numbe
   const places = size(x.shape) / images / cols;
   const rows = images * groups;
   const numbers = { rows, groups, places, per: cols / groups };
-  // One invocation after the other computes on a CPU; on a GPU a workgroup is as large as what it has to do.
-  const WG = threadPerRow(x.device)?.WG ?? (places * numbers.per > 512 ? 256 : 64);
-  const constants = { WG, THREADS: WG };
+  const constants = division(x.device, numbers);
   const y = empty(x);
   const middles = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
@@ -46,17 +53,37 @@ export function groupNorm(x: Tensor, weight: Tensor, bias: Tensor, groups: numbe
   });
 }
 
-// A workgroup takes a group of an image. Of its channels (`per`) as many as it has invocations are side by side, at neighbouring
-// addresses; invocations of one channel share the places.
+/** Channels that are read at once at least: f32 of a sector, the least that a GPU brings from memory. */
+const SECTOR = 8;
+
+/**
+ * How groups are shared out. One invocation after the other computes on a CPU; on a GPU a workgroup is as large as what it has to do. A
+ * group of few channels (an instance norm has one) leaves most of what is brought from memory to its neighbours, so a workgroup takes these too.
+ */
+function division(device: Device, { rows, per, places }: { rows: number; per: number; places: number }) {
+  const cpu = threadPerRow(device);
+  if (cpu) return { WG: cpu.WG, THREADS: cpu.WG, ROWS_ADJACENT: 0 };
+  let together = 1;
+  while (together * per < SECTOR && together < rows) together *= 2;
+  const WG = together * places * per > 512 ? 256 : 64;
+  return { WG, THREADS: WG / together, ROWS_ADJACENT: 1 };
+}
+
+// THREADS invocations of a workgroup take a group of an image, others its neighbours. Of its channels (`per`) as many as it has
+// invocations are side by side, at neighbouring addresses; invocations of one channel share the places.
 const place = `
-  let group = flatGroup(g, size);
+  let firstGroup = flatGroup(g, size) * (WG / THREADS);
   // A wrapped grid may have some workgroups too many.
-  if (group >= params.rows) { return; }
-  let wide = min(params.per, WG);
-  let apart = WG / wide;
-  let channel = l % wide;
+  if (firstGroup >= params.rows) { return; }
+  // And the last workgroup some groups: these are the last group again, and only take part in sums.
+  let inside = firstGroup + rowOf(l) < params.rows;
+  let group = min(firstGroup + rowOf(l), params.rows - 1u);
+  let thread = threadOf(l);
+  let wide = min(params.per, THREADS);
+  let apart = THREADS / wide;
+  let channel = thread % wide;
   // Invocations that are left over have nothing to do.
-  let start = select(l / wide, params.places, l / wide >= apart);
+  let start = select(params.places, thread / wide, inside && thread / wide < apart);
   let cols = params.groups * params.per;
   let firstCol = group % params.groups * params.per;
   let base = group / params.groups * params.places * cols + firstCol;
@@ -87,7 +114,7 @@ const forward = /*#__PURE__*/ kernel({
   params: { ...numbers, eps: 'f32' },
   override: rowThreadOverrides,
   use: [notNumbers, rowThreadPlace, rowSum],
-  grid: ({ rows }) => [rows],
+  grid: ({ rows }, constants) => [Math.ceil(rows / rowsPerGroup(constants))],
   wgsl: `${head}
   let first = f32(x[base]);
   var total = 0.0;
@@ -98,7 +125,7 @@ const forward = /*#__PURE__*/ kernel({
   let variance = rowSum(squares, l) / count;
   // Squares that overflow would make every result 0.
   let factor = select(nanFrom(variance), 1.0 / sqrt(variance + params.eps), isFinite(variance));
-  if (l == 0u) {
+  if (inside && thread == 0u) {
     mean[group] = middle;
     inverse[group] = factor;
   }
@@ -131,7 +158,7 @@ const backwardKernel = /*#__PURE__*/ kernel({
   adds: 'dx',
   override: rowThreadOverrides,
   use: [rowThreadPlace, rowSumVec2],
-  grid: ({ rows }) => [rows],
+  grid: ({ rows }, constants) => [Math.ceil(rows / rowsPerGroup(constants))],
   wgsl: `
 var<workgroup> cells: array<vec2f, WG>;
 ${head}
@@ -158,9 +185,10 @@ ${head}
     workgroupBarrier();
     cells[l] = vec2f(db, dw);
     workgroupBarrier();
-    if (l < wide && k < params.per) {
+    if (inside && thread < wide && k < params.per) {
       var both = vec2f();
-      for (var i = 0u; i < apart; i++) { both += cells[i * wide + l]; }
+      let hop = wide * select(1u, WG / THREADS, ROWS_ADJACENT == 1u);
+      for (var i = 0u; i < apart; i++) { both += cells[i * hop + l]; }
       let to = group / params.groups * 2u * cols + firstCol + k;
       partial[to] = both.y;
       partial[to + cols] = both.x;

@@ -4,7 +4,7 @@ import { countLaunch, launchesOnGpu } from '../../../cli/src/gpu-model/model.ts'
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { useDevice } from '../../support/device.ts';
-import { apply, naiveMatmul, naiveTranspose, tiledTranspose } from './hand-known.ts';
+import { apply, naiveMatmul, naiveTranspose, raggedSums, tiledTranspose } from './hand-known.ts';
 
 const device = useDevice();
 const nvidia = { lanes: 32, sector: 32, line: 128, banks: 32 };
@@ -91,6 +91,23 @@ test('a naive matmul: a multiply-add for two loads, of which one is the same for
   ]);
   // Of one turn: two loads, three multiply-adds of addresses with them, the product, and the loop's step and test.
   expect(instructions / requests).toBeGreaterThan(5);
+});
+
+test('lanes in loops of other lengths meet in the same turns, not in the n-th of each', async () => {
+  const { sites } = await counted(raggedSums);
+  // In turn (r, k) of a warp those lanes load whose length is more than k.
+  let [requests, accesses, sectorBytes] = [0, 0, 0];
+  for (let first = 0; first < 4096; first += 32) {
+    for (let r = 0; r < 4; r++) {
+      for (let k = 0; k < 7; k++) {
+        const lanes = Array.from({ length: 32 }, (_, lane) => lane).filter((lane) => k < ((lane % 64) + r) % 8);
+        if (lanes.length > 0) requests++;
+        accesses += lanes.length;
+        sectorBytes += 32 * new Set(lanes.map((lane) => Math.floor(((first + lane + 64 * k) % 4096) / 8))).size;
+      }
+    }
+  }
+  expect(memory(sites[0]!)).toMatchObject({ what: 'load x', requests, accesses, sectorBytes });
 });
 
 test('a few workgroups stand for all', async () => {

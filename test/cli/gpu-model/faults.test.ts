@@ -47,6 +47,7 @@ test('rows of 32 elements in workgroup memory, of which every thread reads its o
   y[i] = sum;`;
   expect(await faultsOf(body(32), { before })).toEqual([
     'bank conflicts: 32 words of one bank at once, 32.0 turns where 1 would do; make rows one element longer',
+    'scalar loads: a load of one element of tile, turn after turn side by side in each thread; store vec4s, and load them',
   ]);
   expect(await faultsOf(body(33), { before })).toEqual([]);
 });
@@ -76,7 +77,10 @@ test('one workgroup leaves all units idle but one', async () => {
 
 test('workgroups of 8 threads leave most of a warp empty', async () => {
   expect(await faultsOf('  y[i] = x[i];', { threads: 8 })).toEqual([
-    'half-empty warps: workgroups of 8 in warps of 32; take at least 32 threads',
+    'half-empty warps: workgroups of 8 in warps of 32: 75 % of the lanes are empty; take at least 32 threads',
+  ]);
+  expect(await faultsOf('  y[i] = x[i];', { threads: 48 })).toEqual([
+    'half-empty warps: workgroups of 48 in warps of 32: 25 % of the lanes are empty; take a multiple of 32',
   ]);
 });
 
@@ -86,8 +90,8 @@ test('a private array lies in memory where its index is known only when it runs,
   for (var k = 0u; k < ${last}; k++) { sum += kept[k]; }
   y[i] = sum;`;
   expect(await faultsOf(body('4u'))).toEqual([]);
-  expect(await faultsOf(body('1u + l % 4u'))).toEqual([
-    'private array in memory: kept (16 bytes a thread) is indexed by what is known only when it runs, so it lies in memory; unroll the loop',
+  expect(await faultsOf(body('1u + u32(abs(x[7]))'))).toEqual([
+    'private array in memory: kept (16 bytes a thread) is indexed by what is known only when it runs, so it lies in memory; unroll the loop, or keep it in workgroup memory',
   ]);
 });
 
@@ -100,7 +104,7 @@ ${values.map((name, k) => `  let ${name} = s * ${k}.5;`).join('\n')}
   };
   const [fault] = await faultsOf(body(70));
   expect(fault).toMatch(
-    /^many registers: about 29\d values at once, where a thread has 255 registers: some lie in memory$/,
+    /^many registers: about 29\d values at once, where a thread has 255 registers: some lie in memory; let a thread make fewer results at once$/,
   );
   expect(await faultsOf(body(5))).toEqual([]);
 });
@@ -109,5 +113,81 @@ test('lanes that wait for one of them', async () => {
   const [fault] = await faultsOf(`  var sum = x[i];
   for (var k = 0u; k < select(1u, 100u, l % 32u == 0u); k++) { sum = sum * 1.5 + 1.0; }
   y[i] = sum;`);
-  expect(fault).toMatch(/^divergence: lanes do nothing 9\d % of the time/);
+  expect(fault).toMatch(
+    /^divergence: lanes do nothing 9\d % of the time, while others of their warp take another way; give the lanes of a warp equal work$/,
+  );
+});
+
+test('lanes that take turns in a loop, though each does the same in all', async () => {
+  const body = (lane: string) => `  var sum = x[i];
+  for (var k = 0u; k < 64u; k++) {
+    if ((k + ${lane}) % 4u == 0u) { sum = sin(sum) * exp(sum) + sqrt(abs(sum)) * 1.5 + sum * sum * sum; }
+  }
+  y[i] = sum;`;
+  expect(await faultsOf(body('l'))).toEqual([expect.stringMatching(/^divergence: lanes do nothing 5\d % of the time/)]);
+  expect(await faultsOf(body('at.y'))).toEqual([]);
+  const inner = `  var sum = x[i];
+  for (var r = 0u; r < 32u; r++) { for (var k = 0u; k < (l + r) % 32u; k++) { sum = sum * 1.5 + sin(sum); } }
+  y[i] = sum;`;
+  expect(await faultsOf(inner)).toEqual([expect.stringMatching(/^divergence: lanes do nothing \d\d % of the time/)]);
+});
+
+test('elements that a thread loads turn after turn, and stores side by side, could be vec4s', async () => {
+  expect(
+    await faultsOf('  var sum = 0.0;\n  for (var k = 0u; k < 4u; k++) { sum += x[i * 4u + k]; }\n  y[i] = sum;'),
+  ).toContain(
+    'scalar loads: a load of one element of x, turn after turn side by side in each thread; store vec4s, and load them',
+  );
+  const both = Array.from({ length: 4 }, (_, k) => `  y[4u * i + ${k}u] = x[4u * i + ${k}u];`).join('\n');
+  expect((await faultsOf(both)).filter((words) => words.startsWith('scalar'))).toEqual([
+    'scalar loads: 4 loads of one element of x, side by side, in each thread; store vec4s, and load them',
+    'scalar stores: 4 stores of one element of y, side by side, in each thread; store a vec4',
+  ]);
+});
+
+test('threads that change one word of memory', async () => {
+  const before = 'var<workgroup> hits: array<atomic<u32>, 64>;\nvar<workgroup> all: atomic<u32>;';
+  const words =
+    'contended atomics: 32 threads of a warp change one word, one after the other; add up in registers or in workgroup memory first, and let one thread change it';
+  const body = (place: string) => `  atomicAdd(&${place}, 1u);
+  workgroupBarrier();
+  y[i] = x[i] + f32(atomicLoad(&${place}));`;
+  expect(await faultsOf(body('hits[0]'), { before })).toEqual([words]);
+  expect(await faultsOf(body('all'), { before })).toEqual([words]);
+  expect(await faultsOf(body('hits[l]'), { before })).toEqual([]);
+});
+
+test('a private array that is indexed through a pointer', async () => {
+  const words =
+    'private array in memory: kept (16 bytes a thread) is indexed by what is known only when it runs, so it lies in memory; unroll the loop, or keep it in workgroup memory';
+  const kept = '  const N = 4u;\n  var kept = array<f32, N>(x[i], 1.0, 2.0, 3.0);\n';
+  const before = 'fn one(all: ptr<function, array<f32, 4>>, k: u32) -> f32 { return (*all)[k]; }';
+  expect(await faultsOf(`${kept}  y[i] = one(&kept, l % 4u);`, { before })).toEqual([words]);
+  expect(await faultsOf(`${kept}  let all = &kept;\n  y[i] = (*all)[l % 4u];`)).toEqual([words]);
+});
+
+test('workgroup memory of which few threads have much', async () => {
+  const before = 'var<workgroup> tile: array<f32, 4096>;';
+  expect(
+    await faultsOf('  tile[l] = x[i];\n  workgroupBarrier();\n  y[i] = tile[31u - l];', { before, threads: 32 }),
+  ).toEqual([
+    'much workgroup memory: 16384 bytes for 32 threads leave 448 of 2048 threads on a unit; share them among more threads, or keep less',
+  ]);
+});
+
+test('kernels without a fault: single values, pointers to tiles, builtins in a struct, names that hide others', async () => {
+  const before = `struct Cell { at: vec3f, weight: f32 }
+var<workgroup> cell: Cell;
+var<workgroup> flag: u32;
+var<workgroup> tile: array<f32, 64>;
+fn first(row: ptr<workgroup, array<f32, 64>>, k: u32) -> f32 { return (*row)[k]; }`;
+  const bodies = [
+    '  if (l == 0u) { cell.weight = x[i]; }\n  workgroupBarrier();\n  y[i] = cell.weight + x[i];',
+    '  if (l == 0u) { flag = 3u; }\n  y[i] = x[i] * f32(workgroupUniformLoad(&flag));',
+    '  if (l == 0u) { flag = 0u; }\n  else if (flag == 7u) { return; }\n  y[i] = x[i];',
+    '  tile[l] = x[i];\n  workgroupBarrier();\n  let row = &tile;\n  y[i] = first(&tile, 63u - l) + (*row)[l];',
+    '  let v = x[i];\n  { let x = array<f32, 2>(v, 2.0); let i = 1u; y[at.x] = x[i] + x[0]; }',
+    '  var k = 0u;\n  loop { if (k >= 4u) { break; } continuing { k++; } }\n  y[i] = x[i] + f32(k + arrayLength(&x));',
+  ];
+  for (const body of bodies) expect(await faultsOf(body, { before }), body).toEqual([]);
 });

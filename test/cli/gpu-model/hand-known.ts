@@ -61,6 +61,19 @@ export const naiveMatmul: Matrix = onMatrix(
   y[row * 64u + column] = sum;`,
 );
 
+/** Four sums of each thread, of 0 to 7 elements: how many, goes round with the thread and the sum. */
+export const raggedSums: Matrix = onMatrix(
+  'ragged sums',
+  '64',
+  [64],
+  `  let i = g.x * 64u + l.x;
+  var sum = 0.0;
+  for (var r = 0u; r < 4u; r++) {
+    for (var k = 0u; k < (l.x + r) % 8u; k++) { sum += x[(i + 64u * k) % 4096u]; }
+  }
+  y[i] = sum;`,
+);
+
 export function apply(matrix: Matrix, x: Tensor): Tensor {
   const y = empty(x, [SIDE, SIDE]);
   dispatch(matrix, { x, y }, {});

@@ -62,7 +62,10 @@ describe('all others read whole sectors, meet in banks in twos at most, and stay
       0.8,
       (made) => {
         const [x, weight, bias] = [made(2, 8, 8, 64), made(64), made(64)];
-        return [...gradients(groupNorm(x, weight, bias, 8, 1e-6), [x, weight, bias], made(2, 8, 8, 64))];
+        // Of eight channels each, and of one: those of an instance norm.
+        return [8, 64].flatMap((groups) => [
+          ...gradients(groupNorm(x, weight, bias, groups, 1e-6), [x, weight, bias], made(2, 8, 8, 64)),
+        ]);
       },
     ],
     'sums, and a transpose': [0.8, (made) => [sum(made(128, 128), { axes: [0] }), permute(made(64, 96), [1, 0])]],
