@@ -17,8 +17,8 @@ export interface Instrumented {
  */
 export type TraceKind = 'accesses' | 'paths';
 
-/** Words before the first note of an invocation: of each block how often it ran, and the sum of its paths; and how many notes there are. */
-export const headWords = (blocks: number): number => 2 * blocks + 1;
+/** Words before the first note of an invocation: of each block how often it ran, and the sum of its paths. */
+export const headWords = (blocks: number): number => 2 * blocks;
 
 /** Workgroups that one dispatch of an instrumented kernel may run. */
 export const MOST_GROUPS = 64;
@@ -136,7 +136,6 @@ fn gmAt(site: u32, units: u32) {
   gmLog[at + 1u] = units;
 ${kind === 'paths' ? '  gmLog[at + 2u] = gmPath;' : ''}
   gmNext++;
-  gmLog[gmBase + ${2 * blocks}u] = gmNext;
 }`;
 
 /** What the indices of a site go through. The last one knows all of them. */

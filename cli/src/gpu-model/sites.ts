@@ -29,6 +29,7 @@ export interface Stretch {
   readonly ops: Operations;
   /** Where it begins: after its brace. */
   readonly at: number;
-  /** Of a loop's body: the statement. */
+  /** Of a loop's body: the statement, and the stretch that it stands in. */
   readonly loop: Span | undefined;
+  readonly outer: number | undefined;
 }

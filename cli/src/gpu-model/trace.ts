@@ -14,7 +14,7 @@ export interface GroupTrace {
    */
   readonly entries: Uint32Array;
   readonly room: number;
-  /** How many entries each invocation would have written. */
+  /** How many entries each invocation can have written at most, had there been room for them. */
   readonly noted: Uint32Array;
   /** Lanes of a warp were in different turns of their loops: requests are known by their paths. */
   readonly paths: boolean;
@@ -68,6 +68,7 @@ export async function trace(
     // First without entries: what is left of each invocation says how many there are, and whether warps keep together.
     let head = await run.run(places, invocations, 0);
     const paths = !areTogether(head, made, places.length, invocations);
+    const most = entriesOf(analysis, paths);
     if (paths) {
       run[Symbol.dispose]();
       made = instrument(text, analysis, written, 'paths');
@@ -76,7 +77,7 @@ export async function trace(
     }
     const { blocks, entryWords } = made;
     const room = Math.min(
-      longest(head, made, places.length * invocations),
+      longest(head, made, most, places.length * invocations),
       Math.floor((MOST_TRACE / 4 / invocations - headWords(blocks)) / entryWords) - 1,
     );
     const words = invocations * stretchOf(made, room);
@@ -85,7 +86,8 @@ export async function trace(
       const some = places.slice(from, from + together);
       const log = await run.run(some, invocations, room);
       for (let i = 0; i < some.length; i++) {
-        see({ ...split(log.subarray(i * words, (i + 1) * words), made, invocations, room), room, paths }, analysis);
+        const own = split(log.subarray(i * words, (i + 1) * words), made, most, invocations, room);
+        see({ ...own, room, paths }, analysis);
       }
     }
   } finally {
@@ -104,33 +106,66 @@ function spread(all: number, most: number): number[] {
 const stretchOf = ({ blocks, entryWords }: Instrumented, room: number): number =>
   headWords(blocks) + entryWords * (room + 1);
 
-/** The most entries that an invocation would write. */
-function longest(log: Uint32Array, made: Instrumented, invocations: number): number {
-  let most = 0;
-  for (let i = 0; i < invocations; i++) {
-    most = Math.max(most, log[i * stretchOf(made, 0) + 2 * made.blocks] as number);
+/** How many entries an invocation can write with so many passes through each block: loops may ask once more than they turn. */
+function entriesOf({ blocks, sites }: Analysis, paths: boolean): (passes: (block: number) => number) => number {
+  const perPass: number[] = blocks.map(() => (paths ? 1 : 0));
+  for (const { block } of sites) {
+    const outer = blocks[block]?.outer;
+    for (const one of outer === undefined ? [block] : [block, outer]) perPass[one] = (perPass[one] as number) + 1;
   }
-  return most;
+  return (passes) => perPass.reduce((sum, each, block) => sum + (each > 0 ? each * passes(block) : 0), 0);
+}
+
+/** The most entries of an invocation. */
+function longest(
+  log: Uint32Array,
+  made: Instrumented,
+  most: ReturnType<typeof entriesOf>,
+  invocations: number,
+): number {
+  let all = 0;
+  for (let i = 0; i < invocations; i++) {
+    all = Math.max(
+      all,
+      most((block) => log[i * stretchOf(made, 0) + 2 * block] as number),
+    );
+  }
+  return all;
 }
 
 /** Lanes of the widest warps. */
 const WARP = 32;
 
-/** Whether each block ran in the same turns of the loops around it in all lanes of a warp. */
+/**
+ * Whether lanes of a warp keep together: those that came through a block equally often did so in the same turns of the loops around it. Some
+ * may have come less often, as where a loop ends earlier for them.
+ */
 function areTogether(log: Uint32Array, made: Instrumented, groups: number, invocations: number): boolean {
   const stretch = stretchOf(made, 0);
   for (let group = 0; group < groups; group++) {
-    for (let lane = 0; lane < invocations; lane++) {
-      const first = (group * invocations + lane - (lane % WARP)) * stretch;
-      const own = (group * invocations + lane) * stretch;
-      for (let word = 0; word < 2 * made.blocks; word++) if (log[own + word] !== log[first + word]) return false;
+    for (let first = 0; first < invocations; first += WARP) {
+      for (let block = 0; block < made.blocks; block++) {
+        const pathsOf = new Map<number, number>();
+        for (let lane = first; lane < Math.min(first + WARP, invocations); lane++) {
+          const at = (group * invocations + lane) * stretch + 2 * block;
+          const [passes, paths] = [log[at] as number, log[at + 1] as number];
+          if ((pathsOf.get(passes) ?? paths) !== paths) return false;
+          pathsOf.set(passes, paths);
+        }
+      }
     }
   }
   return true;
 }
 
 /** Parts what lies together for each invocation. */
-function split(log: Uint32Array, made: Instrumented, invocations: number, room: number) {
+function split(
+  log: Uint32Array,
+  made: Instrumented,
+  most: ReturnType<typeof entriesOf>,
+  invocations: number,
+  room: number,
+) {
   const { blocks, entryWords } = made;
   const passes = new Uint32Array(invocations * blocks);
   const noted = new Uint32Array(invocations);
@@ -138,7 +173,7 @@ function split(log: Uint32Array, made: Instrumented, invocations: number, room: 
   for (let i = 0; i < invocations; i++) {
     const at = i * stretchOf(made, room);
     for (let block = 0; block < blocks; block++) passes[i * blocks + block] = log[at + 2 * block] as number;
-    noted[i] = log[at + 2 * blocks] as number;
+    noted[i] = most((block) => log[at + 2 * block] as number);
     const from = at + headWords(blocks);
     entries.set(log.subarray(from, from + entryWords * room), i * entryWords * room);
   }

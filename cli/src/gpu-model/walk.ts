@@ -92,7 +92,7 @@ export class Walk {
   /** Runs `inside` in a stretch of its own; gives its number. */
   #blockOf({ start, statements }: Block, also: () => void = () => {}, loop?: Span): void {
     const outer = this.#block;
-    this.#block = this.blocks.push({ ops: noOperations(), at: start + 1, loop }) - 1;
+    this.#block = this.blocks.push({ ops: noOperations(), at: start + 1, loop, outer: loop && outer }) - 1;
     also();
     this.#scopes.push(new Map());
     for (const statement of statements) this.#statementOf(statement);
