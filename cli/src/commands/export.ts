@@ -32,8 +32,13 @@ interface ExportArguments extends GroupArguments, RefineArguments {
 
 /** What the file is to say of PAMR: that it holds, or with `--refine none` its settings for whoever asks for it. */
 function exportedRefine(chosen: RefineArguments, naming: NamingRule): Pick<NamingRule, 'refine' | 'pamr'> {
-  const { refine, pamrSteps: steps, pamrDilations: dilations } = chosen;
-  if (refine === 'none' && (steps !== undefined || dilations !== undefined)) return { pamr: { steps, dilations } };
+  const { refine, pamrSteps, pamrDilations } = chosen;
+  // What the file says of PAMR stays, whether it holds or not, but for what is given.
+  const known = { ...naming.pamr, ...(naming.refine || {}) };
+  if (refine === 'none') {
+    const pamr = { steps: pamrSteps ?? known.steps, dilations: pamrDilations ?? known.dilations };
+    return { pamr: pamr.steps === undefined && pamr.dilations === undefined ? undefined : pamr };
+  }
   const found = refineRule(chosen, naming);
   return found ? { refine: found } : { pamr: naming.pamr };
 }

@@ -81,7 +81,7 @@ export function refineOptions(command: Command): Command {
   return command
     .option(
       '--refine <how>',
-      "pamr: draw scores to the photo's edges; none (default: what the model's file says, else pamr for naclip and none for all others)",
+      "pamr: draw scores to the photo's edges; none (default: pamr where --pamr-steps or --pamr-dilations is given, else what the model's file says, else pamr for naclip and none for all others)",
       oneOf('pamr', 'none'),
     )
     .option('--pamr-steps <n>', "steps of PAMR (default: what the model's file says, else 10)", wholeNumber(0, 1000))
@@ -133,7 +133,9 @@ export function refineRule(
   file: RefineDefaults,
 ): PixelRules['refine'] {
   if (refine === 'none' && (pamrSteps !== undefined || pamrDilations !== undefined)) {
-    throw new UsageError('--refine none and options of PAMR exclude each other');
+    throw new UsageError(
+      '--refine none and options of PAMR exclude each other; leave out --refine, or --pamr-steps and --pamr-dilations',
+    );
   }
   if (refine === 'none') return false;
   if (refine === undefined && pamrSteps === undefined && pamrDilations === undefined) return file.refine;

@@ -17,13 +17,13 @@ import {
 } from './subgroup-code.ts';
 
 // The variant for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
-// over all others, of which its subgroup brings some at a time: each invocation loads other elements, and broadcasts hand them
-// round. No workgroup memory, no barriers. Rows are held as vec4f, so a head's width must be a multiple of 4, and every row must
+// over all others, of which its subgroup brings some at a time: each invocation loads other elements, and shuffles (lavapipe) or
+// broadcasts of a quad (SwiftShader) hand them round. No workgroup memory, no barriers. Rows are held as vec4f, so a head's width must be a multiple of 4, and every row must
 // start at one.
 //
 // A load is what costs here: lavapipe and SwiftShader load lane by lane, even where all lanes want the same address (80 cycles
-// for a vec4f, and 80 ms to compile each), while a broadcast or a multiplication is an instruction. B 2 H 12 N 197 D 64 on
-// lavapipe: forward 35 ms, 240 with a load for each row of keys and values in each invocation.
+// for a vec4f, and 80 ms to compile each); a shuffle takes a few instructions. With a load for each row of keys and values in each
+// invocation the forward of B 2 H 12 N 197 D 64 takes lavapipe 7 times as long.
 
 const forwardBind = {
   q: 'read vec4<T>',

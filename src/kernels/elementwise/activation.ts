@@ -42,7 +42,7 @@ const geluGradient = 'fn activateGradient(x: f32, dy: f32) -> f32 { return dy * 
 const pieces: Readonly<Record<Activation, Piece>> = {
   // x Φ(x), and Φ(x) + x φ(x). From 0 on Φ is 1 - φ(x) R(x), and φ(-x) R(-x) below, where R is Mills' ratio: one exp for both, no branch, and far
   // out below 0 no difference of two numbers near 1. R is a polynomial of 1 / (1 + |x| / 4), in Abramowitz and Stegun's form (26.2.17): fitted to
-  // 4e-9 of Φ, and to 6e-5 of it where that is small. Beyond 15 φ is 0 in f32.
+  // 4e-9 of Φ, and to 7e-5 of it where that is small. Beyond 15 φ is 0 in f32.
   gelu: {
     name: 'gelu',
     wgsl: `

@@ -74,7 +74,7 @@ export function relu(x: Tensor): Tensor {
  *
  * At -∞ it is NaN, as -∞ · 0 is, and so is the gradient at ±∞, as in PyTorch.
  *
- * `erf` is exact, to 10⁻⁷ · |x|: far below 0, where it is small, to few of its digits (`gelu(-5)` is off by 4 %), as PyTorch's in f32. `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
+ * `erf` is exact, to 2·10⁻⁷, and to 10⁻⁴ of its value far below 0, where that is small (PyTorch's in f32 is off by 4 % at -5, and 0 from about -6). `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
 export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
   const activation = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[approximate];

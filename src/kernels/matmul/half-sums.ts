@@ -1,4 +1,5 @@
-import { ArgumentError, Device, DeviceError } from '../../gpu/index.ts';
+import { type Device, DeviceError } from '../../gpu/index.ts';
+import { checkDevice } from '../../tensor/graph/index.ts';
 import type { TileForm } from './tile-kernel.ts';
 
 /**
@@ -18,9 +19,7 @@ import type { TileForm } from './tile-kernel.ts';
  * @throws DeviceError on a device without `shader-f16`.
  */
 export function useHalfSums(device: Device): void {
-  if (!(device instanceof Device)) {
-    throw new ArgumentError(`useHalfSums: give the device, as openDevice() gives it; got ${typeof device}`);
-  }
+  checkDevice('useHalfSums', device);
   if (!device.features.has('shader-f16')) {
     throw new DeviceError(`useHalfSums: '${device.name}' has no f16 (shader-f16); products there are of f32`);
   }

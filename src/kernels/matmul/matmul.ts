@@ -22,7 +22,7 @@ export interface MatmulOptions extends MatmulEpilogue {
 
 /**
  * Matrix product `y = activation(a · b + bias) + residual`, with `a [..., M, K]`, `b [..., K, N]` and `y [..., M, N]`. The axes in
- * front are a batch and broadcast as in NumPy. Sums are f32; K = 0 gives zeros (and bias).
+ * front are a batch and broadcast as in NumPy. Sums are f32, unless `useHalfSums` asks otherwise; K = 0 gives zeros (and bias).
  *
  * With `d = dy · activation'(a · b + bias)` the gradients are `da = d · bᵀ`, `db = aᵀ · d`, `dbias = sum of d over the rows` and
  * `dresidual = dy`; those of stretched axes are summed.

@@ -23,8 +23,8 @@ export interface RunningStatistics {
 /**
  * Batch normalisation in training (https://arxiv.org/abs/1502.03167), channels last: of `x [..., C]` every channel has mean 0 and (biased)
  * variance 1, then `· weight + bias`, both `[C]` and of the dtype of `x`. Moves the running statistics by `momentum` towards those of the batch,
- * with the unbiased variance. Of other shapes, or fewer than two values of a channel, it is not called. A channel whose squares overflow,
- * from some 10¹⁹ on, gives NaN.
+ * with the unbiased variance. Of other shapes, or fewer than two values of a channel, it is not called. A channel of n values whose sum
+ * of squares overflows, from some 10¹⁹ / √n on, gives NaN.
  *
  * With `h = (x - mean) / √(variance + eps)` the gradients are `dbias = Σ dy`, `dweight = Σ dy · h` and
  * `dx = (dy - dbias / n - h · dweight / n) · weight / √(variance + eps)`, over the n values of a channel.

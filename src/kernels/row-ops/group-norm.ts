@@ -18,7 +18,7 @@ import { sumParts } from './layer-norm-weights.ts';
 /**
  * Group normalisation (https://arxiv.org/abs/1803.08494), channels last: `x [B, ..., C]`, of whose channels `groups` groups of
  * neighbours each have mean 0 and (biased) variance 1 in an image, then `· weight + bias`, both `[C]` and of the dtype of `x`.
- * Of other shapes it is not called. A group whose squares overflow, from some 10¹⁹ on, gives NaN.
+ * Of other shapes it is not called. A group of n values whose sum of squares overflows, from some 10¹⁹ / √n on, gives NaN.
  *
  * With `h = (x - mean) / √(variance + eps)` and `g = dy · weight` the gradients are
  * `dx = (g - mean(g) - h · mean(g · h)) / √(variance + eps)`, `dweight = Σ dy · h` and `dbias = Σ dy` over images and places.

@@ -21,8 +21,8 @@ import { sumParts } from './layer-norm-weights.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
- * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance. A row whose squares overflow, from some 10¹⁹ on,
- * gives NaN, as one does that holds NaN or ∞.
+ * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance. A row whose sum of squares overflows, from values of some
+ * 10¹⁹ / √C on, gives NaN, as one does that holds NaN or ∞.
  *
  * With `h = (x - mean) / √(variance + eps)` and `g = dy · weight` the gradients are
  * `dx = (g - mean(g) - h · mean(g · h)) / √(variance + eps)`, `dweight = Σ dy · h` and `dbias = Σ dy` over the rows.

@@ -1,5 +1,5 @@
 /**
- * Element types: `f32`, `f16` (storage only; sums are f32), `i32`, `u32` (indices, seeds, bits), and `bool`, which lies on the GPU as a
+ * Element types: `f32`, `f16` (sums are f32, unless `useHalfSums` asks otherwise), `i32`, `u32` (indices, seeds, bits), and `bool`, which lies on the GPU as a
  * u32 that is 1 or 0, four bytes each: WGSL has no bool in memory.
  */
 export type DType = 'f32' | 'f16' | 'i32' | 'u32' | 'bool';

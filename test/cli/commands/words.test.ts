@@ -226,6 +226,12 @@ test('a file says what --refine pamr is to take, without asking for it', async (
   const settings = { dilations: [2, 4] };
   expect(await exported('built-in', '--refine', 'none', '--pamr-dilations', '2,4')).toEqual({ pamr: settings });
   expect(await exported(model, '--short', '64')).toEqual({ pamr: settings });
+  // What is not given stays as the file says, whether the file refines by itself or not.
+  expect(await exported(model, '--refine', 'none', '--pamr-steps', '5')).toEqual({ pamr: { ...settings, steps: 5 } });
+  expect(await exported(model, '--refine', 'none')).toEqual({ pamr: { ...settings, steps: 5 } });
+  expect(await exported(model, '--refine', 'pamr')).toEqual({ refine: { ...settings, steps: 5 } });
+  expect(await exported(model, '--refine', 'none')).toEqual({ pamr: { ...settings, steps: 5 } });
+  expect(await exported('built-in', '--refine', 'none', '--pamr-dilations', '2,4')).toEqual({ pamr: settings });
   const refine = async (...more: string[]) => {
     const short = ['--scenes', '1', '--templates', 'identity', '--json'];
     const { code, out } = await zeroseg('score', '--model', model, ...short, ...more);
@@ -285,11 +291,11 @@ test('zeroseg export does not round a model over itself, but changes what a half
   const namingOf = async (file: string) =>
     modelInfo(readSafetensors(new Uint8Array(await readFile(file)), file), file).naming;
   expect((await namingOf(half)).short).toBe(64);
-  // A rule that was PAMR alone is none without it.
+  // What held says from then on what PAMR is to take for whoever asks for it.
   const { naming: _, ...others } = metadata;
   await writeFile(half, writeSafetensors(entries, { ...others, naming: '{"refine":{"steps":3}}' }));
   expect((await zeroseg('export', '--model', half, '--refine', 'none', '--out', at('plain.safetensors'))).code).toBe(0);
-  expect(await namingOf(at('plain.safetensors'))).toEqual({});
+  expect(await namingOf(at('plain.safetensors'))).toEqual({ pamr: { steps: 3 } });
 });
 
 test('the page of an evaluation says what the model has not seen, and which classes it has no word for', async () => {

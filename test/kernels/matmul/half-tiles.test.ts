@@ -131,7 +131,9 @@ it('says what it takes', () => {
     adapter: { value: { vendor: 'old' } },
   });
   expect(() => useHalfSums(without)).toThrow("useHalfSums: 'old' has no f16 (shader-f16); products there are of f32");
-  expect(() => useHalfSums({} as never)).toThrow('useHalfSums: give the device, as openDevice() gives it; got object');
+  expect(() => useHalfSums(Promise.resolve(without) as never)).toThrow(
+    'useHalfSums: the device comes first, as await openDevice() gives it; got a promise; await it',
+  );
 });
 
 it('two products side by side share the memory of halves', async ({ skip }) => {

@@ -74,6 +74,14 @@ function checkAll(): void {
     constant: [0],
     tolerance: { forward: 1e-5 },
   });
+  // Sums about the row's first element would lose what the others differ by.
+  checkOp('layerNorm of a row whose first element is far from the rest', (x, w, bias) => layerNorm(x, w, bias, 1e-5), {
+    ...layerNormCase,
+    cases: [withVectors([2, 5000])],
+    values: (input, i, random) => (input === 0 && i % 5000 === 0 ? 1e8 : normal(random)),
+    constant: [0],
+    tolerance: { forward: 5e-5 },
+  });
   checkOp('l2Normalize', (x) => l2Normalize(x), {
     reference: ([x]) =>
       eachRow(x, (row) => {
