@@ -231,7 +231,8 @@ export class Counter {
     counts.sectorBytes += sectors.size * sector * times;
     // "Each read/modify/write to that location occurs and they are all serialized": CUDA C++ Programming Guide, SIMT architecture.
     const meet = Math.max(0, ...meeting.values());
-    counts.meet = Math.max(counts.meet, meet);
+    // Where a request has more lines than that, these are what takes the time.
+    if (meet > lines.size) counts.meet = Math.max(counts.meet, meet);
     counts.turns += Math.max(lines.size, meet) * times;
     counts.fewestTurns += Math.max(1, Math.ceil((starts.size * bytes) / line)) * times;
   }

@@ -62,7 +62,7 @@ export function instrument(
   }
   for (const { id, indices, single } of sites) {
     for (const [i, { at }] of indices.entries()) edits.wrap(at.start, `gmSite${id}_${i}(u32(`, at.end, '))');
-    if (single !== undefined) edits.insert(single, indices.length > 0 ? '[0]' : `[gmSite${id}_0(0u)]`);
+    if (single !== undefined) edits.append(single, indices.length > 0 ? '[0]' : `[gmSite${id}_0(0u)]`);
   }
   const functions = sites.map((site) => functionsOf(site, dropped)).join('\n');
   return {
@@ -160,6 +160,11 @@ class Edits {
 
   insert(at: number, text: string): void {
     this.replace(at, at, text);
+  }
+
+  /** Directly behind what ends there, inside of whatever is wrapped around it. */
+  append(at: number, text: string): void {
+    this.#edits.push({ start: at, end: at, text, rank: Number.NEGATIVE_INFINITY });
   }
 
   /** Around what is there; what is wrapped first is outside. */

@@ -137,20 +137,21 @@ function longest(
 const WARP = 32;
 
 /**
- * Whether lanes of a warp keep together: those that came through a block equally often did so in the same turns of the loops around it. Some
- * may have come less often, as where a loop ends earlier for them.
+ * Whether lanes of a warp keep together: those that came through a block at all did so equally often, and in the same turns of the loops around
+ * it. Of lanes that came less often it is not known in which turns.
  */
 function areTogether(log: Uint32Array, made: Instrumented, groups: number, invocations: number): boolean {
   const stretch = stretchOf(made, 0);
   for (let group = 0; group < groups; group++) {
     for (let first = 0; first < invocations; first += WARP) {
       for (let block = 0; block < made.blocks; block++) {
-        const pathsOf = new Map<number, number>();
+        let known: readonly [passes: number, paths: number] | undefined;
         for (let lane = first; lane < Math.min(first + WARP, invocations); lane++) {
           const at = (group * invocations + lane) * stretch + 2 * block;
           const [passes, paths] = [log[at] as number, log[at + 1] as number];
-          if ((pathsOf.get(passes) ?? paths) !== paths) return false;
-          pathsOf.set(passes, paths);
+          if (passes === 0) continue;
+          known ??= [passes, paths];
+          if (known[0] !== passes || known[1] !== paths) return false;
         }
       }
     }

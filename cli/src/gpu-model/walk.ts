@@ -207,7 +207,7 @@ export class Walk {
 
   #call({ callee, args, end }: Expression & { kind: 'call' }): Type {
     const declared = this.#names.module.functions.find(({ name }) => name === callee.name);
-    const isBuiltIn = /^(atomic|arrayLength$|workgroupUniformLoad$)/.test(callee.name);
+    const isBuiltIn = !declared && /^(atomic|arrayLength$|workgroupUniformLoad$)/.test(callee.name);
     const types = args.map((arg) =>
       arg.kind === 'unary' && arg.op === '&'
         ? this.#address(arg.of, isBuiltIn ? callee.name : undefined)

@@ -191,3 +191,33 @@ fn first(row: ptr<workgroup, array<f32, 64>>, k: u32) -> f32 { return (*row)[k];
   ];
   for (const body of bodies) expect(await faultsOf(body, { before }), body).toEqual([]);
 });
+
+test('lanes that join a loop later, one after the other, read side by side with those that are there', async () => {
+  const loop = (test: string, load: string) => `  var sum = 0.0;
+  for (var k = 0u; k < 64u; k++) { if (${test}) { sum += ${load}; } }
+  y[i] = sum;`;
+  expect(await faultsOf(loop('k >= 2u * l', 'x[k * 32u + l]'), { threads: 32 })).toEqual([]);
+  expect(await faultsOf(loop('k < 64u - 2u * l', 'x[k * 32u + l]'), { threads: 32 })).toEqual([]);
+  const before = 'var<workgroup> tile: array<f32, 2048>;';
+  const triangle = `  tile[l] = x[i];\n  workgroupBarrier();\n${loop('k >= 2u * l', 'tile[k * 32u]')}`;
+  expect(await faultsOf(triangle, { before, threads: 32 })).toEqual([]);
+});
+
+test('an index may end with one value of workgroup memory', async () => {
+  const before = 'var<workgroup> base: u32;';
+  const body = `  if (l == 0u) { base = 32u; }
+  workgroupBarrier();
+  y[i] = x[i + base] + x[base];`;
+  expect(await faultsOf(body, { before })).toEqual([]);
+});
+
+test('atomics that lie far apart are scattered, though some of them meet', async () => {
+  const before = 'var<workgroup> hits: array<atomic<u32>, 2048>;';
+  const body = (index: string) => `  atomicAdd(&hits[${index}], 1u);
+  workgroupBarrier();
+  y[i] = x[i] + f32(atomicLoad(&hits[l]));`;
+  const [apart] = await faultsOf(body('select(l * 32u, 0u, l < 4u)'), { before });
+  expect(apart).toMatch(/^bank conflicts: /);
+  const [met] = await faultsOf(body('l % 4u'), { before });
+  expect(met).toMatch(/^contended atomics: /);
+});
