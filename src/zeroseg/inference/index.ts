@@ -23,6 +23,7 @@ export {
   scoredWindows,
 } from './name-segments.ts';
 export { inferenceSize, resizedPlanes } from './planes.ts';
+export { checkOneOf, checkRefine, checkRules } from './rule-checks.ts';
 export { type DivideOptions, Segmenter, type SegmentOptions } from './segmenter.ts';
 export type { SegmentingModel } from './segmenting-model.ts';
 export { type TeacherLook, teacherLook } from './teacher-prior.ts';

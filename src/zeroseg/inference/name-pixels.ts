@@ -23,6 +23,7 @@ import type { DividedWindow, Division, NamingRules, SegmentResult } from './divi
 import { narrow, sharedWindows, summedScores } from './mixed-scores.ts';
 import type { WindowResult } from './mixtures.ts';
 import { mixes, namedWindows, nameSegments } from './name-segments.ts';
+import { checkRefine, checkRules } from './rule-checks.ts';
 import { type SharedWindow, softLabels } from './soft-labels.ts';
 
 /** Pixels whose classes are found one by one; of larger photos fewer are, and stretched: their scores are hundreds of times coarser. */
@@ -38,6 +39,7 @@ export async function namePixels(
   rules: NamingRules,
   signal?: AbortSignal,
 ): Promise<SegmentResult> {
+  checkRules(rules);
   if (division.patches) return namePatches(device, division, vocabulary, rules, signal);
   const { refine, assignment, size = division } = rules;
   if (!refine && !mixes(rules)) return nameSegments(division, vocabulary, { ...rules, refine: undefined });
@@ -66,6 +68,7 @@ export async function refinedLabels(
     signal,
   }: Pick<NamingRules, 'refine' | 'size' | 'assignment'> & { readonly signal?: AbortSignal | undefined },
 ): Promise<LabelMap> {
+  checkRefine(refine);
   const isMixed = mixes({ assignment });
   const { windows, columns } = summedScores(found, names, isBackground, assignment);
   const output = bounded(size ?? division);

@@ -1,4 +1,4 @@
-import { ArgumentError, shownValue } from '../../gpu/index.ts';
+import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax } from '../host/index.ts';
 import { PixelError } from '../image/index.ts';
@@ -9,6 +9,7 @@ import { centredWords, classAffinity, pixelScores } from './class-scores.ts';
 import type { Division, NamingRules, SegmentResult } from './division.ts';
 import { mixedLabels } from './mixed-scores.ts';
 import type { WindowResult } from './mixtures.ts';
+import { checkOneOf, checkRules } from './rule-checks.ts';
 import { temperedShares } from './soft-labels.ts';
 import { teacherFactors } from './teacher-prior.ts';
 
@@ -24,6 +25,7 @@ import { teacherFactors } from './teacher-prior.ts';
  * @throws ArgumentError for rules that make no sense, and for `refine`, which takes a GPU.
  */
 export function nameSegments(division: Division, vocabulary: Vocabulary, rules: NamingRules = {}): SegmentResult {
+  checkRules(rules);
   if (rules.refine) {
     throw new ArgumentError('nameSegments: refine takes a GPU; leave it out, or name the photo by Segmenter.name');
   }
@@ -61,11 +63,7 @@ export function namedWindows(division: Division, vocabulary: Vocabulary, rules: 
 
 /** Whether pixels have scores of their own, mixed by their shares in segments. @throws ArgumentError for scores that cannot be mixed so. */
 export function mixes({ assignment = 'hard', scoring }: Pick<NamingRules, 'assignment' | 'scoring'>): boolean {
-  if (!assignments.includes(assignment)) {
-    throw new ArgumentError(
-      `Segmenter.name: assignment must be one of ${assignments.join(', ')}; got ${shownValue(assignment)}`,
-    );
-  }
+  checkOneOf('Segmenter.name: assignment', assignment, assignments);
   if (assignment === 'geometric' && scoring === 'cosine') {
     throw new ArgumentError(
       'Segmenter.name: assignment: geometric is for scores that are probabilities; with scoring: cosine take assignment: hard or soft',

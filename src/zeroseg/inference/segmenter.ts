@@ -12,6 +12,7 @@ import { pixelSegments } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import { namePixels, refinedLabels } from './name-pixels.ts';
 import { cropPlanes, inferenceSize, joinedPlanes, mirroredRows, padPlanes, resizedPlanes } from './planes.ts';
+import { checkOneOf } from './rule-checks.ts';
 import { checkNumbers, type SegmentingModel } from './segmenting-model.ts';
 import type { TeacherLook } from './teacher-prior.ts';
 
@@ -119,6 +120,7 @@ export class Segmenter implements Disposable {
   /** Segments without names, which {@link nameSegments} gives them. */
   async divide(photo: Image, options: DivideOptions = {}): Promise<Division> {
     checkImage('Segmenter.divide', photo);
+    checkDivideOptions(options);
     const { patch } = this.#model.config;
     const { cell = 1, pixels } = this.#model;
     const min = Math.max(patch, cell);
@@ -358,6 +360,14 @@ function mirroredBack(found: WindowValues, columns: number): WindowValues {
   const segments = mirroredRows(found.segments, columns, channels);
   const places = segments.length / channels;
   return { ...found, segments, keys: found.keys && mirroredRows(found.keys, columns, found.keys.length / places) };
+}
+
+/** @throws ArgumentError for ways to divide a photo that there are none of. */
+function checkDivideOptions({ mode, flip, teacherPrior, keys }: DivideOptions): void {
+  checkOneOf('Segmenter.divide: mode', mode, ['slide', 'whole']);
+  for (const [name, flag] of Object.entries({ flip, teacherPrior, keys })) {
+    checkOneOf(`Segmenter.divide: ${name}`, flag, [true, false]);
+  }
 }
 
 /** The patch under each pixel of a window. */

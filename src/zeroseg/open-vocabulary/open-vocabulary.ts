@@ -6,6 +6,8 @@ import { type ClipFiles, type ClipSource, openClipFiles } from '../clip-files/in
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
 import {
+  checkOneOf,
+  checkRefine,
   type DenseClipMode,
   type DivideOptions,
   type Division,
@@ -196,6 +198,8 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     const suited = namingFor(this.#recommended, chosen.scoring ?? this.#recommended.scoring);
     const { pamr, ...recommended } = suited;
     const { unknown: rule = 'keep', refine: wanted, ...others } = { ...recommended, ...chosen };
+    checkOneOf('OpenVocabulary.name: unknown', rule, ['keep', 'omit', 'refuse']);
+    checkRefine(wanted);
     const refine = wanted && { ...(recommended.refine || pamr), ...given(wanted) };
     const rules = { ...others, refine };
     const unknown = this.unknownNames(names.flatMap(wordsOf));

@@ -14,7 +14,14 @@ import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import type { SegmentationScore } from '../evaluation/index.ts';
 import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { teacherViews } from '../image/index.ts';
-import { centredWords, type ScoringOptions, Segmenter, type SegmentOptions, teacherLook } from '../inference/index.ts';
+import {
+  centredWords,
+  checkRules,
+  type ScoringOptions,
+  Segmenter,
+  type SegmentOptions,
+  teacherLook,
+} from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
 import { refinedBaseline } from './refine-baseline.ts';
@@ -115,6 +122,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const { embeddings, scale } = vocabulary;
   const { teacherScale = scale } = options;
   const names = scenes.names.length;
+  checkRules(rules);
   if (vocabulary.names.length !== names) {
     throw new ArgumentError(
       `scoreScenes: the vocabulary must hold the scenes' ${names} names; it holds ${vocabulary.names.length}`,

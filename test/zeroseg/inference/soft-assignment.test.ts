@@ -187,6 +187,11 @@ describe('soft and geometric assignment', () => {
     await expect(name({ assignment: 'soft', assignmentTemperature: 0 })).rejects.toThrow(
       'Segmenter.name: assignmentTemperature must be a number from 0.01 to 100; got 0',
     );
+    const none = { refine: 'none' as unknown as false };
+    const rule =
+      'Segmenter.name: refine must be { steps, dilations }, of which either may be left out, or false; got "none"';
+    await expect(name(none)).rejects.toThrow(rule);
+    expect(() => nameSegments(division, vocabulary, none)).toThrow(rule);
     expect(() => nameSegments(division, vocabulary, { refine: {} })).toThrow(
       'nameSegments: refine takes a GPU; leave it out, or name the photo by Segmenter.name',
     );

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { ArgumentError } from '../../../src/gpu/errors.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
@@ -13,7 +14,11 @@ import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile, type NamingRule } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { type OpenVocabularyOptions, openVocabulary } from '../../../src/zeroseg/open-vocabulary/open-vocabulary.ts';
+import {
+  type OpenVocabularyOptions,
+  openVocabulary,
+  type SegmentByNamesOptions,
+} from '../../../src/zeroseg/open-vocabulary/open-vocabulary.ts';
 import type { WordStore } from '../../../src/zeroseg/open-vocabulary/word-store.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -195,6 +200,28 @@ describe('a ZeroSeg with its CLIP', () => {
       expect(given?.refine || undefined).toBeUndefined();
       expect(given).not.toHaveProperty('pamr');
     }
+  });
+
+  // Programs in plain JavaScript give anything, and what the command line calls them first of all.
+  test.each([
+    [
+      { refine: 'none' },
+      'Segmenter.name: refine must be { steps, dilations }, of which either may be left out, or false; got "none"',
+    ],
+    [
+      { refine: { iterations: 3 } },
+      'Segmenter.name: refine must be { steps, dilations }, of which either may be left out, or false; got {"iterations":3}',
+    ],
+    [{ scoring: 'cosines' }, 'Segmenter.name: scoring must be one of groupvit, softmax, cosine; got "cosines"'],
+    [{ unknown: 'error' }, 'OpenVocabulary.name: unknown must be one of keep, omit, refuse; got "error"'],
+    [{ mode: 'sliding' }, 'Segmenter.divide: mode must be one of slide, whole; got "sliding"'],
+    [{ flip: 'no' }, 'Segmenter.divide: flip must be one of true, false; got "no"'],
+    [{ keys: 1 }, 'Segmenter.divide: keys must be one of true, false; got 1'],
+    [{ teacherPrior: 'none' }, 'Segmenter.divide: teacherPrior must be one of true, false; got "none"'],
+  ])('an option that means nothing is refused, and turns nothing on: %o', async (given, message) => {
+    using model = await openVocabulary(device.current, await options());
+    const chosen = given as unknown as SegmentByNamesOptions;
+    await expect(model.segment(photo, ['dog', 'grass'], chosen)).rejects.toThrow(new ArgumentError(message));
   });
 
   test('names that the CLIP was not taught are told, left out, or refused', async () => {
