@@ -1,5 +1,5 @@
 import { bytesOf, type FunctionDeclaration, type Module, Names, WgslError } from '../wgsl/index.ts';
-import type { Site, Stretch } from './sites.ts';
+import type { Call, Length, Point, Site, Stretch } from './sites.ts';
 import { Walk } from './walk.ts';
 
 /** What can be said of a kernel from its source. */
@@ -14,10 +14,11 @@ export interface Analysis {
   readonly workgroupBytes: number;
   /** Private arrays with places that are known only when it runs, and their bytes. */
   readonly scratch: ReadonlyMap<string, number>;
-  /** Arrays whose length the kernel asks for, or which it points to. */
-  readonly measured: ReadonlySet<string>;
-  /** Where functions are left from inside of a loop, and where their bodies begin. */
-  readonly returns: readonly { readonly at: number; readonly body: number }[];
+  /** Variables that the kernel points to. */
+  readonly pointedTo: ReadonlySet<string>;
+  readonly points: readonly Point[];
+  readonly calls: readonly Call[];
+  readonly lengths: readonly Length[];
   /** An estimate: see {@link Registers}. */
   readonly registers: number;
 }
@@ -25,7 +26,7 @@ export interface Analysis {
 /**
  * Reads a WGSL module: where it touches memory, and what it computes between. `overrides`: the constants of its pipeline.
  *
- * @throws WgslError for what is not WGSL, and for pointers to elements of storage or workgroup memory, which are not followed.
+ * @throws WgslError for what is not WGSL, and for a parameter that points now to one variable of storage or workgroup memory, now to another.
  */
 export function analyse(source: string, module: Module, overrides: Readonly<Record<string, number>>): Analysis {
   const names = new Names(module, overrides);
@@ -37,9 +38,10 @@ export function analyse(source: string, module: Module, overrides: Readonly<Reco
   const [x = 1, y = 1, z = 1] = size.map((one) => names.valueOf(one) ?? 1);
   const shared = module.variables.filter(({ space }) => space === 'workgroup');
   const workgroupBytes = shared.reduce((sum, { type }) => sum + (type ? bytesOf(names.typeNamed(type)) : 0), 0);
-  const { sites, blocks, scratch, registers, measured, returns } = walk;
+  const { sites, blocks, scratch, registers, pointedTo, points, calls, lengths } = walk;
   return {
-    ...{ module, names, entry, workgroupSize: [x, y, z], sites, blocks, workgroupBytes, scratch, measured, returns },
+    ...{ module, names, entry, workgroupSize: [x, y, z], sites, blocks, workgroupBytes, scratch },
+    ...{ pointedTo, points, calls, lengths },
     registers: registers.most(entry.name),
   };
 }

@@ -1,5 +1,5 @@
 import type { Analysis } from './analysis.ts';
-import { DIVISION, noOperations, type Operations } from './operations.ts';
+import { instructionsOf, noOperations, type Operations } from './operations.ts';
 import { distance, inRow, NOTHING, type Requests, requestsByPath, requestsInOrder } from './requests.ts';
 import type { Site } from './sites.ts';
 import type { GroupTrace, Traced } from './trace.ts';
@@ -150,7 +150,8 @@ export class Counter {
         most = Math.max(most, times);
         sum += times;
       }
-      if (paths) most = Math.max(most, (requests[sites.length + b]?.length ?? 0) / count);
+      const ran = requests[sites.length + b];
+      if (paths && ran) most = Math.max(most, (ran.length / count) * Math.max(1, sum / seen(ran)));
       const each = this.#instructions[b] as number;
       this.#work += sum * each * weight;
       this.#warpWork += most * count * each * weight;
@@ -170,24 +171,27 @@ export class Counter {
     touched: Map<string, Set<number>>,
   ): void {
     const { blocks } = this.#analysis;
-    if (noted.subarray(first, first + count).some((all) => all > room)) this.#cut = true;
+    const isCut = noted.subarray(first, first + count).some((all) => all > room);
+    this.#cut ||= isCut;
     for (const [i, counts] of this.#sites.entries()) {
       const list = requests[i];
       if (!list) continue;
       let scale = weight;
-      if (this.#cut) {
+      if (isCut) {
         let all = 0;
         for (let lane = first; lane < first + count; lane++) {
           all += passes[lane * blocks.length + counts.site.block] as number;
         }
-        const seen = list.reduce((sum, place) => sum + (place === NOTHING ? 0 : 1), 0);
-        scale *= Math.max(1, all / seen);
+        scale *= Math.max(1, all / seen(list));
       }
       const own = counts.site.space === 'storage' ? sectorsOf(touched, counts.site.variable) : undefined;
       for (let at = 0; at < list.length; at += count) {
         const wanted = list.subarray(at, at + count);
-        if (own) this.#global(counts, wanted, scale, own);
-        else this.#shared(counts, wanted, scale);
+        for (let time = 0; time < counts.site.times; time++) {
+          const from = counts.site.offset + time * counts.site.apart;
+          if (own) this.#global(counts, wanted, from, scale, own);
+          else this.#shared(counts, wanted, from, scale);
+        }
       }
       const before = requests[this.#before[i] ?? -1];
       if (before) counts.apart = distance(before, list, count * SEEN_TURNS);
@@ -204,9 +208,9 @@ export class Counter {
     return before?.action === action && before.bytes === unit ? before.id : undefined;
   }
 
-  #global(counts: SiteCounts, wanted: Uint32Array, weight: number, touched: Set<number>): void {
+  #global(counts: SiteCounts, wanted: Uint32Array, offset: number, weight: number, touched: Set<number>): void {
     const { sector, line } = this.#lanes;
-    const { unit, bytes, offset, action } = counts.site;
+    const { unit, bytes, action } = counts.site;
     const starts = new Set<number>();
     const sectors = new Set<number>();
     const lines = new Set<number>();
@@ -237,9 +241,9 @@ export class Counter {
     counts.fewestTurns += Math.max(1, Math.ceil((starts.size * bytes) / line)) * times;
   }
 
-  #shared(counts: SiteCounts, wanted: Uint32Array, weight: number): void {
+  #shared(counts: SiteCounts, wanted: Uint32Array, offset: number, weight: number): void {
     const { banks } = this.#lanes;
-    const { unit, bytes, offset, action } = counts.site;
+    const { unit, bytes, action } = counts.site;
     const words = Math.max(1, Math.ceil(bytes / 4));
     // A turn brings a word of each bank: threads that want more take turns, a half or a quarter of them at a time.
     const together = banks > 0 ? Math.max(1, Math.floor(banks / 2 ** Math.ceil(Math.log2(words)))) : wanted.length;
@@ -287,19 +291,5 @@ function sectorsOf(touched: Map<string, Set<number>>, variable: string): Set<num
   return found;
 }
 
-/** Instructions that operations take, where one of f16 takes one. */
-export function instructionsOf(ops: Operations): number {
-  const { multiplyAdds, floats, integers, divisions, specials, others, scratch, barriers } = ops;
-  return (
-    multiplyAdds +
-    floats +
-    ops.halfMultiplyAdds +
-    ops.halfFloats +
-    integers +
-    divisions * DIVISION +
-    specials +
-    others +
-    scratch +
-    barriers
-  );
-}
+/** Accesses of single lanes that a trace had room for. */
+const seen = (list: Uint32Array): number => list.reduce((sum, place) => sum + (place === NOTHING ? 0 : 1), 0);

@@ -65,6 +65,7 @@ const ada = 'NVIDIA Ada GPU Architecture, whitepaper';
 const apple = 'github.com/philipturner/metal-benchmarks (M1)';
 const intel = 'oneAPI-samples, GPU occupancy calculator, xe_hpg_dg2_arc';
 const arm = 'Arm GPU datasheet, Immortalis-G715';
+const valhall = 'Arm, The Valhall Shader Core';
 
 /** What the multiprocessors of both NVIDIA GPUs have in common. */
 const nvidia = {
@@ -93,7 +94,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
       units: figure(132, hopper),
       halfMultiplyAdds: figure(
         256,
-        `${hopper}: 133.8 TFLOPS of f16 without tensor cores; ${cuda}, arithmetic throughput, 9.0`,
+        `${hopper}: of the SXM5, 133.8 TFLOPS of f16 without tensor cores beside 66.9 of f32`,
       ),
       clock: figure(1.98, `${hopper}: 66.9 TFLOPS of f32 over 132 × 128 × 2`),
       bandwidth: figure(3352, `${hopper}: HBM3, 3.35 TB/s`),
@@ -113,10 +114,7 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
     figures: {
       ...nvidia,
       units: figure(128, ada),
-      halfMultiplyAdds: figure(
-        128,
-        `${ada}: 82.6 TFLOPS of f16 as of f32, without tensor cores; ${cuda}, arithmetic throughput, 8.9`,
-      ),
+      halfMultiplyAdds: figure(128, `${ada}: of the RTX 4090, 82.6 TFLOPS of f16 without tensor cores as of f32`),
       clock: figure(2.52, `${ada}: boost clock`),
       bandwidth: figure(1008, ada),
       sharedBandwidth: assumed(5000, 'Chips and Cheese, 2022, measured some 5 TB/s'),
@@ -201,9 +199,12 @@ export const gpus: Readonly<Record<GpuName, Gpu>> = {
       bandwidth: figure(68.3, 'LPDDR5X at 8533 MT/s, 64 bits'),
       lanes: figure(16, arm),
       multiplyAdds: figure(128, arm),
-      halfMultiplyAdds: figure(256, `${arm}: twice as many of f16`),
+      halfMultiplyAdds: figure(
+        256,
+        `${valhall}: a unit of 16 lanes does 32 operations of f16 in a clock, packed in twos`,
+      ),
       integers: assumed(64, 'half the rate of f32'),
-      specials: assumed(16, 'an eighth of the rate of f32'),
+      specials: figure(16, `${valhall}: 4 beside 16 lanes of f32, of which the G715 has twice as many`),
       issues: assumed(8, 'two engines of four'),
       sector: assumed(64, 'a line'),
       line: figure(64, 'Arm: cache lines of 64 bytes'),

@@ -38,6 +38,23 @@ export const noOperations = (): Operations => ({
 /** Instructions of an integer division without hardware for it: a reciprocal, two products, two corrections. */
 export const DIVISION = 16;
 
+/** Instructions that operations take, where one of f16 takes one. */
+export function instructionsOf(ops: Operations): number {
+  const { multiplyAdds, floats, integers, divisions, specials, others, scratch, barriers } = ops;
+  return (
+    multiplyAdds +
+    floats +
+    ops.halfMultiplyAdds +
+    ops.halfFloats +
+    integers +
+    divisions * DIVISION +
+    specials +
+    others +
+    scratch +
+    barriers
+  );
+}
+
 const special =
   /^(exp2?|log2?|sqrt|inverseSqrt|a?(sin|cos|tan)h?|atan2|pow|length|distance|normalize|degrees|radians)$/;
 const plain =

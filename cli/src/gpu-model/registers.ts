@@ -13,9 +13,17 @@ export interface Named {
   inScratch: boolean;
   /** What a pointer points into. */
   target: Named | Variable | undefined;
+  /** Where in there, if that is memory that others see. */
+  place: Place | undefined;
   /** From where to where its value is needed. */
   readonly from: number;
   to: number;
+}
+
+/** Bytes from where a variable begins: those of a point of the analysis, if there is one, and those that are known. */
+export interface Place {
+  readonly point: number | undefined;
+  readonly offset: number;
 }
 
 /** Addresses, loop counters, and values on the way that have no name. */
@@ -44,7 +52,8 @@ export class Registers {
   }
 
   declare(name: string, type: Type, at: number, isStatic: boolean, value?: number): Named {
-    const symbol: Named = { name, type, isStatic, value, inScratch: false, target: undefined, from: at, to: at };
+    const unknown = { inScratch: false, target: undefined, place: undefined };
+    const symbol: Named = { name, type, isStatic, value, ...unknown, from: at, to: at };
     this.#current.symbols.push(symbol);
     return symbol;
   }

@@ -14,7 +14,7 @@ export interface GroupTrace {
    */
   readonly entries: Uint32Array;
   readonly room: number;
-  /** How many entries each invocation can have written at most, had there been room for them. */
+  /** How many entries each invocation would have written, had there been room for them. */
   readonly noted: Uint32Array;
   /** Lanes of a warp were in different turns of their loops: requests are known by their paths. */
   readonly paths: boolean;
@@ -62,22 +62,22 @@ export async function trace(
   ]);
   const [x, y, z] = analysis.workgroupSize;
   const invocations = x * y * z;
-  let made = instrument(text, analysis, written);
+  const bytesOf = (variable: string) => boundBytes(launch.tensors[kernel.names.indexOf(variable)] as Tensor);
+  let made = instrument(text, analysis, written, bytesOf);
   let run = await InstrumentedLaunch.make(device, launch, made);
   try {
-    // First without entries: what is left of each invocation says how many there are, and whether warps keep together.
+    // First without entries: what is left of each invocation says how many there would be, and whether warps keep together.
     let head = await run.run(places, invocations, 0);
     const paths = !areTogether(head, made, places.length, invocations);
-    const most = entriesOf(analysis, paths);
     if (paths) {
       run[Symbol.dispose]();
-      made = instrument(text, analysis, written, 'paths');
+      made = instrument(text, analysis, written, bytesOf, 'paths');
       run = await InstrumentedLaunch.make(device, launch, made);
       head = await run.run(places, invocations, 0);
     }
     const { blocks, entryWords } = made;
     const room = Math.min(
-      longest(head, made, most, places.length * invocations),
+      longest(head, made, places.length * invocations),
       Math.floor((MOST_TRACE / 4 / invocations - headWords(blocks)) / entryWords) - 1,
     );
     const words = invocations * stretchOf(made, room);
@@ -86,7 +86,7 @@ export async function trace(
       const some = places.slice(from, from + together);
       const log = await run.run(some, invocations, room);
       for (let i = 0; i < some.length; i++) {
-        const own = split(log.subarray(i * words, (i + 1) * words), made, most, invocations, room);
+        const own = split(log.subarray(i * words, (i + 1) * words), made, invocations, room);
         see({ ...own, room, paths }, analysis);
       }
     }
@@ -95,6 +95,9 @@ export async function trace(
   }
   return { launch, analysis, workgroups, traced: places.length };
 }
+
+/** Bytes of the binding of a tensor. */
+const boundBytes = ({ storage }: Tensor): number => Math.max(16, storage.bytes);
 
 /** Places in the middle of equal parts of a grid; all of it where it is small. */
 function spread(all: number, most: number): number[] {
@@ -106,31 +109,11 @@ function spread(all: number, most: number): number[] {
 const stretchOf = ({ blocks, entryWords }: Instrumented, room: number): number =>
   headWords(blocks) + entryWords * (room + 1);
 
-/** How many entries an invocation can write with so many passes through each block: loops may ask once more than they turn. */
-function entriesOf({ blocks, sites }: Analysis, paths: boolean): (passes: (block: number) => number) => number {
-  const perPass: number[] = blocks.map(() => (paths ? 1 : 0));
-  for (const { block } of sites) {
-    const outer = blocks[block]?.outer;
-    for (const one of outer === undefined ? [block] : [block, outer]) perPass[one] = (perPass[one] as number) + 1;
-  }
-  return (passes) => perPass.reduce((sum, each, block) => sum + (each > 0 ? each * passes(block) : 0), 0);
-}
-
 /** The most entries of an invocation. */
-function longest(
-  log: Uint32Array,
-  made: Instrumented,
-  most: ReturnType<typeof entriesOf>,
-  invocations: number,
-): number {
-  let all = 0;
-  for (let i = 0; i < invocations; i++) {
-    all = Math.max(
-      all,
-      most((block) => log[i * stretchOf(made, 0) + 2 * block] as number),
-    );
-  }
-  return all;
+function longest(log: Uint32Array, made: Instrumented, invocations: number): number {
+  let most = 0;
+  for (let i = 0; i < invocations; i++) most = Math.max(most, log[i * stretchOf(made, 0)] as number);
+  return most;
 }
 
 /** Lanes of the widest warps. */
@@ -147,7 +130,7 @@ function areTogether(log: Uint32Array, made: Instrumented, groups: number, invoc
       for (let block = 0; block < made.blocks; block++) {
         let known: readonly [passes: number, paths: number] | undefined;
         for (let lane = first; lane < Math.min(first + WARP, invocations); lane++) {
-          const at = (group * invocations + lane) * stretch + 2 * block;
+          const at = (group * invocations + lane) * stretch + 1 + 2 * block;
           const [passes, paths] = [log[at] as number, log[at + 1] as number];
           if (passes === 0) continue;
           known ??= [passes, paths];
@@ -160,21 +143,15 @@ function areTogether(log: Uint32Array, made: Instrumented, groups: number, invoc
 }
 
 /** Parts what lies together for each invocation. */
-function split(
-  log: Uint32Array,
-  made: Instrumented,
-  most: ReturnType<typeof entriesOf>,
-  invocations: number,
-  room: number,
-) {
+function split(log: Uint32Array, made: Instrumented, invocations: number, room: number) {
   const { blocks, entryWords } = made;
   const passes = new Uint32Array(invocations * blocks);
   const noted = new Uint32Array(invocations);
   const entries = new Uint32Array(invocations * entryWords * room);
   for (let i = 0; i < invocations; i++) {
     const at = i * stretchOf(made, room);
-    for (let block = 0; block < blocks; block++) passes[i * blocks + block] = log[at + 2 * block] as number;
-    noted[i] = most((block) => log[at + 2 * block] as number);
+    for (let block = 0; block < blocks; block++) passes[i * blocks + block] = log[at + 1 + 2 * block] as number;
+    noted[i] = log[at] as number;
     const from = at + headWords(blocks);
     entries.set(log.subarray(from, from + entryWords * room), i * entryWords * room);
   }
@@ -256,7 +233,7 @@ class InstrumentedLaunch implements Disposable {
   /** The values of a tensor, as far as they are there, and of its beginning only. */
   #values(tensor: Tensor): GPUBuffer {
     const { root, rootOffset, data } = tensor.storage;
-    const bytes = Math.min(MOST_VALUES, Math.max(16, tensor.storage.bytes));
+    const bytes = Math.min(MOST_VALUES, boundBytes(tensor));
     const buffer = this.#buffer(bytes, 'values for a trace');
     if (root.kind === 'variable' && root.memory) {
       const { buffer: from, offset } = memoryOf(tensor.storage) as { buffer: GPUBuffer; offset: number };

@@ -24,6 +24,7 @@ export {
   scalarOf,
   strideOf,
   type Type,
+  textOf,
   unknown,
   vec,
   widthOf,

@@ -43,8 +43,10 @@ export function parse(source: string): Module {
 
 class Parser {
   readonly #source: string;
-  readonly #tokens: readonly Token[];
+  readonly #tokens: Token[];
   #at = 0;
+  /** In the arguments of a template, outside of brackets: `>` ends them. */
+  #inTemplate = false;
 
   constructor(source: string) {
     this.#source = source;
@@ -115,15 +117,36 @@ class Parser {
 
   /** Expressions with commas between, up to `close`. */
   #list<T>(close: string, one: () => T): T[] {
+    return this.#inside(close === '>', () => this.#listed(close, one));
+  }
+
+  #listed<T>(close: string, one: () => T): T[] {
     const all: T[] = [];
     while (!this.#accept(close)) {
       all.push(one());
       if (!this.#accept(',')) {
+        if (close === '>') this.#partSign('>=');
         this.#expect(close);
         break;
       }
     }
     return all;
+  }
+
+  #inside<T>(template: boolean, read: () => T): T {
+    const outer = this.#inTemplate;
+    this.#inTemplate = template;
+    const made = read();
+    this.#inTemplate = outer;
+    return made;
+  }
+
+  /** Two signs that stand together by chance: `array<f32, 4>= …`. */
+  #partSign(both: string): void {
+    const { text, start } = this.#next;
+    if (text !== both) return;
+    const parts = [...text].map((one, i): Token => ({ kind: 'sign', text: one, start: start + i, end: start + i + 1 }));
+    this.#tokens.splice(this.#at, 1, ...parts);
   }
 
   #attributes(): Attribute[] {
@@ -153,13 +176,8 @@ class Parser {
   }
 
   #typeAfter(name: string, start: number): TypeName {
-    const args = templates.test(name) && this.#accept('<') ? this.#list('>', () => this.#templateArgument()) : [];
+    const args = templates.test(name) && this.#accept('<') ? this.#list('>', () => this.#expression()) : [];
     return { name, args, start, end: this.#end };
-  }
-
-  /** A type, or a length: only sums and products, as `>` ends the list. */
-  #templateArgument(): Expression {
-    return this.#binary(7);
   }
 
   #variable(start: number, attributes: Attribute[]): Variable {
@@ -189,18 +207,25 @@ class Parser {
   }
 
   #block(): Block {
+    this.#attributes();
     const { start } = this.#next;
     this.#expect('{');
     const statements: Statement[] = [];
     while (!this.#accept('}')) {
       if (this.#accept(';')) continue;
+      if (this.#accept('const_assert')) {
+        this.#skipTo(';');
+        continue;
+      }
       statements.push(this.#statement());
     }
     return { statements, start, end: this.#end };
   }
 
   #statement(): Statement {
-    const { start, text } = this.#next;
+    const { start } = this.#next;
+    this.#attributes();
+    const { text } = this.#next;
     const spanned = <S extends object>(statement: S): S & Span => ({ ...statement, start, end: this.#end });
     if (text === '{') return spanned({ kind: 'block', body: this.#block() } as const);
     if (text === 'let' || text === 'var' || text === 'const') return this.#declaration();
@@ -235,11 +260,12 @@ class Parser {
     if (this.#accept('continuing')) return spanned({ kind: 'block', body: this.#block() } as const);
     if (this.#accept('switch')) return spanned(this.#switch());
     if (text === 'return' || text === 'break' || text === 'continue') {
+      const word = text;
       this.#at++;
       this.#accept('if');
       const value = this.#next.text === ';' ? undefined : this.#expression();
       this.#expect(';');
-      return spanned({ kind: 'jump', value } as const);
+      return spanned({ kind: 'jump', word, value } as const);
     }
     const simple = this.#simple(start);
     this.#expect(';');
@@ -248,6 +274,7 @@ class Parser {
 
   #switch(): { kind: 'switch'; on: Expression; cases: Block[] } {
     const on = this.#expression();
+    this.#attributes();
     this.#expect('{');
     const cases: Block[] = [];
     while (!this.#accept('}')) {
@@ -319,7 +346,7 @@ class Parser {
     const after = this.#tokens[this.#at + 1];
     const isShift = text === '>' && after?.text === '>' && after.start === end;
     const op = isShift ? '>>' : text;
-    if (!ops.includes(op)) return undefined;
+    if (!ops.includes(op) || (this.#inTemplate && /^([<>]=?|>>|&&|\|\|)$/.test(op))) return undefined;
     this.#at += isShift ? 2 : 1;
     return op;
   }
@@ -337,7 +364,7 @@ class Parser {
   #primary(): Expression {
     const { start, text, kind } = this.#next;
     if (this.#accept('(')) {
-      const inside = this.#expression();
+      const inside = this.#inside(false, () => this.#expression());
       this.#expect(')');
       return { ...inside, start, end: this.#end };
     }
@@ -359,7 +386,7 @@ class Parser {
   #postfix(of: Expression): Expression {
     for (let base = of; ; ) {
       if (this.#accept('[')) {
-        const at = this.#expression();
+        const at = this.#inside(false, () => this.#expression());
         this.#expect(']');
         base = { kind: 'index', base, at, start: base.start, end: this.#end };
       } else if (this.#accept('.')) {

@@ -64,8 +64,12 @@ export type Statement =
           }
         | { readonly kind: 'switch'; readonly on: Expression; readonly cases: readonly Block[] }
         | { readonly kind: 'block'; readonly body: Block }
-        /** `return`, `break`, `break if`, `continue`. */
-        | { readonly kind: 'jump'; readonly value: Expression | undefined }
+        /** `break if` too, whose value is its test. */
+        | {
+            readonly kind: 'jump';
+            readonly word: 'return' | 'break' | 'continue';
+            readonly value: Expression | undefined;
+          }
       ));
 
 export interface Attribute {

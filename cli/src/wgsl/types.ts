@@ -8,7 +8,13 @@ export type Type =
   | { readonly kind: 'mat'; readonly columns: number; readonly rows: number; readonly of: ScalarName }
   /** Without a count: as long as what is bound. */
   | { readonly kind: 'array'; readonly of: Type; readonly count: number | undefined }
-  | { readonly kind: 'struct'; readonly members: readonly Member[]; readonly bytes: number; readonly align: number }
+  | {
+      readonly kind: 'struct';
+      readonly name: string;
+      readonly members: readonly Member[];
+      readonly bytes: number;
+      readonly align: number;
+    }
   | { readonly kind: 'ptr'; readonly of: Type }
   | { readonly kind: 'unknown' };
 
@@ -87,6 +93,15 @@ export function memberOf(type: Type, name: string): readonly [Type, number] {
   return [vec(places.length, type.of), Math.min(...places) * bytesOf(scalar(type.of))];
 }
 
+/** As it is written. */
+export function textOf(type: Type): string {
+  if (type.kind === 'vec') return `vec${type.count}<${type.of}>`;
+  if (type.kind === 'mat') return `mat${type.columns}x${type.rows}<${type.of}>`;
+  if (type.kind === 'array') return `array<${textOf(type.of)}${type.count === undefined ? '' : `, ${type.count}`}>`;
+  if (type.kind === 'scalar' || type.kind === 'struct') return type.name;
+  throw new Error(`internal: no value is of the type ${type.kind}`);
+}
+
 /** What names of a module mean, with the values that its overrides have in a launch. */
 export class Names {
   readonly module: Module;
@@ -107,13 +122,18 @@ export class Names {
 
   /** The value of an expression of numbers, constants and overrides, where it is one. */
   valueOf(expression: Expression): number | undefined {
-    if (expression.kind === 'number') return Number.parseFloat(expression.text.replace(/(?<!^0x.*)[iufh]$/i, ''));
+    if (expression.kind === 'number') {
+      const [, hex] = /^(0x[0-9a-f]+)[iu]?$/i.exec(expression.text) ?? [];
+      return hex ? Number(hex) : Number.parseFloat(expression.text);
+    }
     if (expression.kind === 'name') {
       const local = this.local?.(expression.name);
       return local ? local.value : this.values.get(expression.name);
     }
-    if (expression.kind === 'call' && expression.args.length === 1 && scalars[expression.callee.name]) {
-      return this.valueOf(expression.args[0] as Expression);
+    if (expression.kind === 'call') return this.#valueOfCall(expression);
+    if (expression.kind === 'unary' && expression.op === '-') {
+      const value = this.valueOf(expression.of);
+      return value === undefined ? undefined : -value;
     }
     if (expression.kind !== 'binary') return undefined;
     const [left, right] = [this.valueOf(expression.left), this.valueOf(expression.right)];
@@ -125,10 +145,22 @@ export class Names {
       '*': left * right,
       '/': whole(left / right),
       '%': left % right,
-      '<<': left << right,
-      '>>': left >>> right,
+      '<<': left * 2 ** right,
+      '>>': Math.floor(left / 2 ** right),
+      '&': (left & right) >>> 0,
+      '|': (left | right) >>> 0,
+      '^': (left ^ right) >>> 0,
     };
     return results[expression.op];
+  }
+
+  /** Conversions, and what bounds sizes. */
+  #valueOfCall({ callee, args }: Expression & { kind: 'call' }): number | undefined {
+    const values = args.map((arg) => this.valueOf(arg));
+    if (values.length === 0 || !values.every((value) => value !== undefined)) return undefined;
+    if (values.length === 1 && scalars[callee.name]) return values[0];
+    if (callee.name === 'min') return Math.min(...values);
+    return callee.name === 'max' ? Math.max(...values) : undefined;
   }
 
   /** The type of a number, or of a constant. */
@@ -168,7 +200,7 @@ export class Names {
     const alias = this.module.aliases.get(name);
     if (alias) return this.typeNamed(alias);
     const struct = this.module.structs.get(name);
-    if (struct) return this.#struct(struct.members);
+    if (struct) return this.#struct(name, struct.members);
     const [, count, suffix] = /^vec([234])([iufh]?)$/.exec(name) ?? [];
     if (count) return vec(Number(count), suffix ? (suffixes[suffix] as ScalarName) : this.#scalarArgument(args[0]));
     const [, columns, rows, of] = /^mat([234])x([234])([fh]?)$/.exec(name) ?? [];
@@ -192,7 +224,7 @@ export class Names {
     return arg.kind === 'call' ? this.typeNamed(arg.callee) : unknown;
   }
 
-  #struct(members: readonly Parameter[]): Type {
+  #struct(own: string, members: readonly Parameter[]): Type {
     let bytes = 0;
     let align = 1;
     const placed = members.map(({ name, type: named, attributes }): Member => {
@@ -208,6 +240,6 @@ export class Names {
       align = Math.max(align, own);
       return { name, type, offset, builtin: builtin?.kind === 'name' ? builtin.name : undefined };
     });
-    return { kind: 'struct', members: placed, bytes: roundUp(bytes, align), align };
+    return { kind: 'struct', name: own, members: placed, bytes: roundUp(bytes, align), align };
   }
 }
