@@ -19,7 +19,7 @@ export {
 } from './gpu/index.ts';
 export { gradients } from './kernels/elementwise/index.ts';
 export * from './kernels/index.ts';
-export { useHalfSums } from './kernels/matmul/index.ts';
+export { useHalfSums, useSubgroupMatrices } from './kernels/matmul/index.ts';
 export * from './nn/index.ts';
 export {
   differentiable,

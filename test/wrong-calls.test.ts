@@ -116,6 +116,7 @@ const calls: Readonly<Record<string, Args | Case>> = {
   saveTuning: { args: [dev], isSafe: false },
   // The right call would change the products of other tests.
   useHalfSums: { args: [dev], isSafe: false },
+  useSubgroupMatrices: { args: [dev], isSafe: false },
 
   // Weights and modules.
   newWeights: [dev, 1],

@@ -35,8 +35,8 @@ export class Device implements Disposable {
   readonly slots: SlotPool;
   /** Which variant of a kernel proved fastest here, by class of work: what `tune` found, now or in an earlier run. */
   readonly tuned: Map<string, string> = new Map<string, string>();
-  /** @internal How products compute their tiles, where a program has asked for another way than the usual. */
-  declare form?: { readonly name: string };
+  /** @internal How products compute their tiles, where a program has asked for another way than the usual, by the operands' dtype. */
+  declare form?: (dtype: string) => { readonly name: string } | undefined;
   readonly #profile: DeviceProfile;
   readonly #faults: Faults;
   readonly #buffers: Buffers;

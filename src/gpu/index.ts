@@ -14,6 +14,7 @@ export {
   type Piece,
   type Scalar,
   source,
+  type WgslFeature,
 } from './kernel.ts';
 export { adapterNames, type DeviceOptions, openDevice, saveTuning } from './open-device.ts';
 export { Outcome } from './outcome.ts';

@@ -21,6 +21,9 @@ export type Element =
   | 'vec4<i32>'
   | 'atomic<u32>';
 
+/** An extension of WGSL, as `enable` names it. */
+export type WgslFeature = 'subgroups' | 'chromium_experimental_subgroup_matrix';
+
 /** A WGSL fragment that several kernels use; `needs` are placed before it. */
 export interface Piece {
   readonly name: string;
@@ -43,7 +46,7 @@ export interface KernelSpec<
   readonly override?: O;
   readonly use?: readonly Piece[];
   /** Optional features of WGSL. Whoever launches the kernel has asked `device.features` first. */
-  readonly requires?: readonly 'subgroups'[];
+  readonly requires?: readonly WgslFeature[];
   /** Workgroups along x, y, z. A one-dimensional grid may be of any size: see `flatGroup` in the prelude. */
   readonly grid: (params: { [K in keyof P]: number }, constants: { [K in keyof O]: number }) => readonly number[];
   /** The result to which a launch can add what is bound as `residual` before it is stored: where the param `hasResidual` is 1. */

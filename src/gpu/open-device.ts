@@ -53,7 +53,8 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
 }
 
-const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+/** What is asked for where the adapter has it. */
+const FEATURES = /^(shader-f16|subgroups|timestamp-query|chromium-experimental-subgroup-matrix)$/;
 
 /** A browser whose GPU process starts anew takes back the adapter that it has just given: then another is asked for. */
 async function request(
@@ -75,7 +76,7 @@ async function request(
   const info = adapter.info;
   try {
     const gpu = await adapter.requestDevice({
-      requiredFeatures: features.filter((name) => adapter.features.has(name)),
+      requiredFeatures: [...adapter.features].filter((name) => FEATURES.test(name)) as GPUFeatureName[],
       requiredLimits,
     });
     return { gpu, info, notice };

@@ -102,10 +102,16 @@ const BUNDLED = 'bundled SwiftShader';
 const NOBODY = 'no adapter';
 
 function dawnFor(create: Create, adapter: string, kind: string = adapter): GPU {
-  let dawn = instances.get(kind);
+  // Toggles of Dawn, such as `allow_unsafe_apis`, without which it gives no experimental features.
+  const toggles = process.env['ZEROSEG_DAWN_FEATURES'] ?? '';
+  const key = toggles ? `${kind} with ${toggles}` : kind;
+  let dawn = instances.get(key);
   if (!dawn) {
-    dawn = create(adapter ? [`adapter=${adapter}`] : []);
-    instances.set(kind, dawn);
+    dawn = create([
+      ...(adapter ? [`adapter=${adapter}`] : []),
+      ...(toggles ? [`enable-dawn-features=${toggles}`] : []),
+    ]);
+    instances.set(key, dawn);
   }
   return dawn;
 }
@@ -145,7 +151,7 @@ const SWIFTSHADER_NOTICE =
 
 async function swiftShader(create: Create): Promise<GPUAdapter> {
   const folder = await unpackSwiftShader();
-  if (!instances.has(BUNDLED)) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
+  if (![...instances.keys()].some((key) => key.startsWith(BUNDLED))) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
   const found = withDriver(join(folder, 'vk_swiftshader_icd.json'), () =>
     dawnFor(create, '', BUNDLED).requestAdapter(),
   );

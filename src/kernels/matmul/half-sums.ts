@@ -23,7 +23,7 @@ export function useHalfSums(device: Device): void {
   if (!device.features.has('shader-f16')) {
     throw new DeviceError(`useHalfSums: '${device.name}' has no f16 (shader-f16); products there are of f32`);
   }
-  device.form = halfSums;
+  device.form = (dtype) => (dtype === 'f16' ? halfSums : undefined);
 }
 
 const halfSums: TileForm = {

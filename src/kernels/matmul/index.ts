@@ -5,4 +5,5 @@ export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { outer, trace } from './outer.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export type { MatmulEpilogue } from './product.ts';
+export { useSubgroupMatrices } from './subgroup-matrices.ts';
 export { type Tuned, type TuneOptions, tune } from './tune.ts';

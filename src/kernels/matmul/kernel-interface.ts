@@ -4,7 +4,7 @@
 // `tile-kernel.ts` (GPUs) and `subgroup-kernel.ts` (CPU adapters), of which a page loads the one that its device takes;
 // `variants.ts` chooses.
 
-import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/index.ts';
+import { type Binding, type Kernel, kernel, type Piece, type WgslFeature } from '../../gpu/index.ts';
 import { inRuns } from '../axis/index.ts';
 import { type Activation, activationPiece } from '../elementwise/index.ts';
 
@@ -152,7 +152,7 @@ fn store(batch: u32, row: u32, col: u32, sum: ${wide}) {
 export interface VariantSpec {
   readonly a: 'T' | 'vec2<T>' | 'vec4<T>';
   readonly b: 'T' | 'vec2<T>' | 'vec4<T>';
-  readonly requires?: readonly 'subgroups'[];
+  readonly requires?: readonly WgslFeature[] | undefined;
   readonly rowsPerWorkgroup: number;
   readonly colsPerWorkgroup: number;
   readonly wgsl: () => Promise<string>;

@@ -59,6 +59,7 @@ interface Half {
   readonly memory: ReadonlyMap<string, { readonly element: string; readonly length: number }>;
   readonly parameters: string;
   readonly workgroup: string;
+  readonly requires: Kernel['requires'];
   readonly wgsl: string;
 }
 
@@ -137,6 +138,7 @@ function makeHalf(kernel: Kernel, isAdded: (what: string) => boolean, ending: st
     memory,
     parameters,
     workgroup,
+    requires: kernel.requires,
     wgsl: text,
   };
 }
@@ -161,6 +163,8 @@ function pairOf(first: Half, second: Half): Kernel {
 }
 
 function makePair(first: Half, second: Half): Kernel {
+  // Of a thread: its number, and what else both ask for.
+  const threads = [...first.parameters.matchAll(/(\w+) ?:/g)].slice(2).map(([, name]) => name);
   const memory = new Map(first.memory);
   for (const [name, { element, length }] of second.memory) {
     memory.set(name, { element, length: Math.max(length, memory.get(name)?.length ?? 0) });
@@ -173,16 +177,18 @@ function makePair(first: Half, second: Half): Kernel {
     `@compute @workgroup_size(${first.workgroup})
 fn main(${first.parameters}) {
   let group = flatGroup(g, size);
-  if (group < params.groups) { mainFirst(vec3u(group, 0u, 0u), size, l); }
-  else { mainSecond(vec3u(group - params.groups, 0u, 0u), size, l); }
+  if (group < params.groups) { mainFirst(vec3u(group, 0u, 0u), size, ${threads}); }
+  else { mainSecond(vec3u(group - params.groups, 0u, 0u), size, ${threads}); }
 }`,
   ].join('\n');
+  const { requires } = first;
   const bind = { ...first.bind, ...second.bind };
   const params = { groups: 'u32', groupsSecond: 'u32', ...first.params, ...second.params } as const;
   return {
     name: `${first.name} and ${second.name}`,
     bind,
     params,
+    ...(requires && { requires }),
     grid: ({ groups = 0, groupsSecond = 0 }) => [groups + groupsSecond],
     wgsl: code,
     code,

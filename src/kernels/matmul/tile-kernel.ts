@@ -1,3 +1,4 @@
+import type { WgslFeature } from '../../gpu/index.ts';
 import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 import type { Operand } from './subgroup-kernel.ts';
 import { type Block, blockOf, linesOf } from './tile-blocks.ts';
@@ -17,7 +18,8 @@ export interface TileSpec {
 /** A way to compute tiles that is taken where a program asks for it. */
 export interface TileForm {
   readonly name: string;
-  /** The main function and its memory, of those of the usual tiles; the same for products that it is not for. */
+  readonly requires?: readonly WgslFeature[];
+  /** The main function and its memory, of those of the usual tiles. */
   readonly wgsl: (
     usual: string,
     spec: TileSpec,

@@ -201,14 +201,16 @@ export function kernelOf(
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
     const side = 8 * threadTile;
-    // Of f32 there are the usual tiles alone.
-    const form = product.dtype === 'f16' && ((device.form as TileForm | undefined) ?? device.adapter.vendor);
+    // Of f32 there are the usual tiles, unless a program asks for others.
+    const form =
+      (device.form?.(product.dtype) as TileForm | undefined) ?? (product.dtype === 'f16' && device.adapter.vendor);
     const spec: TileSpec = { threadTile, a, b, loops, epilogue, form };
     return memoized(['tile', spec], () =>
       matmulKernel(
         {
           a: 'vec4<T>',
           b: 'vec4<T>',
+          requires: (form as TileForm).requires,
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
           wgsl: async () => {
