@@ -53,9 +53,6 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
 }
 
-/** What is asked for where the adapter has it. */
-const FEATURES = /^(shader-f16|subgroups|timestamp-query|chromium-experimental-subgroup-matrix)$/;
-
 /** A browser whose GPU process starts anew takes back the adapter that it has just given: then another is asked for. */
 async function request(
   options: DeviceOptions,
@@ -76,7 +73,10 @@ async function request(
   const info = adapter.info;
   try {
     const gpu = await adapter.requestDevice({
-      requiredFeatures: [...adapter.features].filter((name) => FEATURES.test(name)) as GPUFeatureName[],
+      // The last is `chromium-experimental-subgroup-matrix`.
+      requiredFeatures: [...adapter.features].filter((name) =>
+        /^(shader-f16|subgroups|timestamp-query)$|p-matrix$/.test(name),
+      ) as GPUFeatureName[],
       requiredLimits,
     });
     return { gpu, info, notice };

@@ -169,10 +169,8 @@ export function parseVariant(text: string): MatmulVariant | undefined {
   return side ? { kind: 'tile', threadTile: Number(side) as 4 | 8, splitK: Number(parts) } : undefined;
 }
 
-const tiles = () => loaded(import('./tile-kernel.ts'));
 /** Of all kernels for GPUs, where every launch takes its time: a step of few does not load what puts some of them together. */
 const rule = (areCheap: boolean) => (areCheap ? undefined : import('./fewer-launches.ts'));
-const subgroups = () => loaded(import('./subgroup-kernel.ts'));
 
 function loaded<M>(module: Promise<M>): Promise<M> {
   return module.catch((cause: Error) => {
@@ -205,7 +203,7 @@ export function kernelOf(
     const form =
       (device.form?.(product.dtype) as TileForm | undefined) ?? (product.dtype === 'f16' && device.adapter.vendor);
     const spec: TileSpec = { threadTile, a, b, loops, epilogue, form };
-    return memoized(['tile', spec], () =>
+    return memoized(spec, () =>
       matmulKernel(
         {
           a: 'vec4<T>',
@@ -216,7 +214,7 @@ export function kernelOf(
           wgsl: async () => {
             const isUsual = a.four && b.four && epilogue.four && !form;
             const special = isUsual ? undefined : await loaded(import('./ragged-tiles.ts'));
-            const wgsl = (await tiles()).tileWgsl(spec, wgslTools, special);
+            const wgsl = (await loaded(import('./tile-kernel.ts'))).tileWgsl(spec, wgslTools, special);
             return special ? special.formed(wgsl, spec, wgslTools) : wgsl;
           },
           rule,
@@ -257,7 +255,7 @@ export function kernelOf(
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,
-        wgsl: async () => (await subgroups()).subgroupWgsl(spec, group, wgslTools),
+        wgsl: async () => (await loaded(import('./subgroup-kernel.ts'))).subgroupWgsl(spec, group, wgslTools),
       },
       epilogue,
     ),
@@ -266,7 +264,7 @@ export function kernelOf(
 
 /** The kernel that adds up the parts of a product. */
 export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
-  return memoized(['parts', epilogue], () =>
+  return memoized(epilogue, () =>
     splitSumKernel(
       epilogue,
       async () => (await loaded(import('./split-sum-kernel.ts'))).splitSumWgsl(epilogue, wgslTools),
