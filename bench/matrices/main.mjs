@@ -34,22 +34,23 @@ const products = [
 ];
 const dtypes = ['f32', 'f16'];
 
-const device = await openDevice({
-  notice: null,
-  tuning: false,
-  ...(options.adapter && { adapter: options.adapter }),
-}).catch((error) => refuse(command, error.message));
+const open = () =>
+  openDevice({ notice: null, tuning: false, ...(options.adapter && { adapter: options.adapter }) }).catch((error) =>
+    refuse(command, error.message),
+  );
+// What computes by matrix units does so from then on.
+const [usualDevice, unitsDevice] = [await open(), await open()];
 try {
-  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = device.adapter;
+  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = unitsDevice.adapter;
   const units = [...subgroupMatrixConfigs].map(
     (unit) => `${unit.componentType} to ${unit.resultComponentType} ${unit.M}x${unit.N}x${unit.K}`,
   );
   console.log(
-    `${device.name}: ${units.join(', ') || 'no matrix units'}; subgroups of ${subgroupMinSize} to ${subgroupMaxSize}`,
+    `${unitsDevice.name}: ${units.join(', ') || 'no matrix units'}; subgroups of ${subgroupMinSize} to ${subgroupMaxSize}`,
   );
-  const usual = await measure();
-  await useSubgroupMatrices(device).catch((error) => refuse(command, error.message));
-  const byUnits = await measure();
+  await useSubgroupMatrices(unitsDevice).catch((error) => refuse(command, error.message));
+  const usual = await measure(usualDevice);
+  const byUnits = await measure(unitsDevice);
   const rows = usual.map(({ name, ms, values, flops }, i) => {
     const other = byUnits[i];
     return [
@@ -68,11 +69,12 @@ try {
   if (wrong.length > 0)
     refuse(command, `these differ by more than rounding: ${wrong.map(([name]) => name).join(', ')}`);
 } finally {
-  device.dispose();
+  usualDevice.dispose();
+  unitsDevice.dispose();
 }
 
-/** Time and results of every product, as the device computes them now. */
-async function measure() {
+/** Time and results of every product, as a device computes them. */
+async function measure(device) {
   const found = [];
   for (const dtype of dtypes.filter((name) => name === 'f32' || device.features.has('shader-f16'))) {
     for (const [what, rows, inner, cols] of products) {
@@ -92,9 +94,9 @@ async function measure() {
       });
       const results = run({});
       const check = await step(device, {}, () => results.map((y) => cast(y, 'f32')));
-      const values = (await readAll(check({}))).flatMap((y) => [y]);
+      const values = await readAll(check({}));
       const times = [];
-      for (let i = 0; i < runs; i++) times.push(await time(run));
+      for (let i = 0; i < runs; i++) times.push(await time(device, run));
       times.sort((one, other) => one - other);
       const flops = 2 * rows * inner * cols * (what === 'gradients' ? 2 : 1);
       found.push({ name: `${what} ${rows} × ${inner} × ${cols} ${dtype}`, ms: times[runs >> 1], values, flops });
@@ -106,7 +108,7 @@ async function measure() {
 }
 
 /** Milliseconds of a run, over as many as take at least two. */
-async function time(run) {
+async function time(device, run) {
   for (let count = 1; ; count *= 4) {
     const began = performance.now();
     for (let i = 0; i < count; i++) run({});

@@ -3,7 +3,7 @@ import { checkDevice, tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { cast } from '../elementwise/index.ts';
 import { matmul } from './matmul.ts';
-import { type MatrixUnit, SUBGROUPS, stepsOf, subgroupMatrixWgsl } from './subgroup-matrix-kernel.ts';
+import { type MatrixUnit, SUBGROUPS, stepsOf, subgroupMatrixWgsl, WORKGROUP_BYTES } from './subgroup-matrix-kernel.ts';
 import type { TileForm } from './tile-kernel.ts';
 
 const FEATURE = 'chromium-experimental-subgroup-matrix';
@@ -45,8 +45,8 @@ export async function useSubgroupMatrices(device: Device): Promise<void> {
   checkDevice('useSubgroupMatrices', device);
   if (!device.features.has(FEATURE)) {
     throw new DeviceError(
-      `useSubgroupMatrices: '${device.name}' was opened without matrix units (${FEATURE}), which are experimental; in Chrome, set ` +
-        'chrome://flags/#enable-unsafe-webgpu; in Node, ZEROSEG_DAWN_FEATURES=allow_unsafe_apis',
+      `useSubgroupMatrices: '${device.name}' was opened without matrix units (${FEATURE}); where its GPU has them, Chrome gives them with ` +
+        'chrome://flags/#enable-unsafe-webgpu, and Node with ZEROSEG_DAWN_FEATURES=allow_unsafe_apis',
     );
   }
   const { subgroupMaxSize = 0, subgroupMatrixConfigs = [] } = device.adapter as MatrixAdapter;
@@ -56,12 +56,12 @@ export async function useSubgroupMatrices(device: Device): Promise<void> {
   const single = unitOf('f32');
   const half = device.features.has('shader-f16') ? (unitOf('f16') ?? single) : undefined;
   const { maxComputeInvocationsPerWorkgroup: most, maxComputeWorkgroupStorageSize: bytes } = device.limits as Limits;
-  if ((!single && !half) || threads === 0 || threads > most || bytes < BYTES) {
+  if ((!single && !half) || threads === 0 || threads > most || bytes < WORKGROUP_BYTES) {
     const words = configs.map((c) => `${c.componentType} to ${c.resultComponentType} ${c.M}x${c.N}x${c.K}`);
     throw new DeviceError(
       `useSubgroupMatrices: no matrix unit of '${device.name}' fits (${words.join(', ') || 'it lists none'}; subgroups of up to ` +
         `${subgroupMaxSize} threads); products take f16 or f32 with sums of f32, M and N of 8 or 16, K of 8, 16 or 32, and workgroups of ` +
-        `${threads} threads and ${BYTES} bytes; go on without`,
+        `${threads} threads and ${WORKGROUP_BYTES} bytes; go on without`,
     );
   }
   const before = device.form;
@@ -87,9 +87,6 @@ export async function useSubgroupMatrices(device: Device): Promise<void> {
 
 type Limits = Readonly<Record<'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize', number>>;
 type UsableConfig = Config & { readonly componentType: MatrixUnit['component'] };
-
-/** Workgroup memory of the largest kernel. */
-const BYTES = 20_992;
 
 function isUsable({ componentType, resultComponentType, M, N, K }: Config, component: MatrixUnit['component']) {
   const isSide = (n: number) => n === 8 || n === 16;

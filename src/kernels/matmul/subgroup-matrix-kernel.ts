@@ -20,6 +20,9 @@ export const SUBGROUPS = 4;
 /** Steps of the inner axis that lie in workgroup memory at a time. */
 export const stepsOf = (component: MatrixUnit['component']): number => (component === 'f16' ? 32 : 16);
 
+/** Workgroup memory of the largest kernel: squares of 64 and M of 16, with sums of rows. */
+export const WORKGROUP_BYTES = 20_992;
+
 /** Products before sums are added to those before them, as of the usual tiles. */
 const RUN = 1024;
 

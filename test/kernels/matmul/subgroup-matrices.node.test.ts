@@ -3,7 +3,11 @@ import { create } from 'webgpu';
 import { type Kernel, source } from '../../../src/gpu/kernel.ts';
 import { type EpilogueSpec, matmulKernel, wgslTools } from '../../../src/kernels/matmul/kernel-interface.ts';
 import type { Operand } from '../../../src/kernels/matmul/subgroup-kernel.ts';
-import { type MatrixUnit, subgroupMatrixWgsl } from '../../../src/kernels/matmul/subgroup-matrix-kernel.ts';
+import {
+  type MatrixUnit,
+  subgroupMatrixWgsl,
+  WORKGROUP_BYTES,
+} from '../../../src/kernels/matmul/subgroup-matrix-kernel.ts';
 
 // Dawn's null backend computes nothing and has every feature: its compiler of WGSL knows matrix units, and so checks the kernels as they are, types,
 // uniformity and all, which no adapter of this suite does.
@@ -26,6 +30,15 @@ const epilogues: readonly EpilogueSpec[] = [
   { parts: true, rowSums: true, four: false },
   { ...plain, rowSums: true },
 ];
+
+/** Of the kernels so far. */
+let most = 0;
+function workgroupBytes(code: string): number {
+  return [...code.matchAll(/var<workgroup> ?\w+: ?array<f(\d+), ?(\d+)>/g)].reduce(
+    (sum, [, bits, count]) => sum + (Number(bits) / 8) * Number(count),
+    0,
+  );
+}
 
 /** Messages of Dawn's compiler about a kernel. */
 async function messagesOf(
@@ -50,6 +63,7 @@ async function messagesOf(
     epilogue,
   );
   kernel.code = subgroupMatrixWgsl(unit, spec, wgslTools);
+  most = Math.max(most, workgroupBytes(kernel.code));
   gpu.pushErrorScope('validation');
   const module = gpu.createShaderModule({ code: change(source(kernel as unknown as Kernel, element)) });
   const messages = (await module.getCompilationInfo()).messages.map(({ message }) => message);
@@ -77,7 +91,11 @@ it.for([
   }
   // A module with few threads, which bring more each, and with more threads than there are vec4s to bring.
   for (const threads of [32, 512]) {
-    expect(await messagesOf({ ...unit, threads }, element, 4, [operands[0]!, operands[1]!], 2, plain)).toEqual([]);
+    const summed = { ...plain, rowSums: true };
+    for (const threadTile of [4, 8] as const) {
+      const both = [operands[0] as Operand, operands[1] as Operand] as const;
+      expect(await messagesOf({ ...unit, threads }, element, threadTile, both, 2, summed)).toEqual([]);
+    }
   }
 });
 
@@ -94,4 +112,8 @@ it('takes the older spelling too, and says that it is old; what it does not know
   expect((await messagesOf({ ...unit, spelling: 'template' }, 'f16', 4, of, 1, plain, parted)).join()).toContain(
     'uniform control flow',
   );
+});
+
+it('no kernel takes more workgroup memory than is asked of a device', () => {
+  expect(most).toBe(WORKGROUP_BYTES);
 });

@@ -223,8 +223,8 @@ describe('what it refuses', () => {
 
   it('a device without the feature', async () => {
     await expect(useSubgroupMatrices(device.current)).rejects.toThrow(
-      `useSubgroupMatrices: '${device.current.name}' was opened without matrix units (chromium-experimental-subgroup-matrix), which are ` +
-        'experimental; in Chrome, set chrome://flags/#enable-unsafe-webgpu; in Node, ZEROSEG_DAWN_FEATURES=allow_unsafe_apis',
+      `useSubgroupMatrices: '${device.current.name}' was opened without matrix units (chromium-experimental-subgroup-matrix); where its ` +
+        'GPU has them, Chrome gives them with chrome://flags/#enable-unsafe-webgpu, and Node with ZEROSEG_DAWN_FEATURES=allow_unsafe_apis',
     );
     await expect(useSubgroupMatrices(Promise.resolve(device.current) as never)).rejects.toThrow(
       'useSubgroupMatrices: the device comes first, as await openDevice() gives it; got a promise; await it',
