@@ -166,7 +166,7 @@ describe('scripts that a page loads, minified and compressed', () => {
     expectNeutral(page.script);
     const { lines, scripts, kilobytes } = await visit(page, (line) => line === 'done');
     expect(numbersOf(lines)[0]).toBeGreaterThan(0);
-    expect(scripts).toEqual(['index', 'subgroup-kernel']);
+    expect(scripts).toEqual(['index', 'quad-kernel']);
     expect(kilobytes).toBeLessThan(40.45);
     expect(await kilobytesOnGpu(page)).toBeLessThan(40.45);
   });

@@ -1,7 +1,7 @@
 // Every matmul kernel computes y[z] = epilogue(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
 // and which of them a batch shares, is a matter of strides: `down` rows and `across` columns of a and of b, and up to three
 // batch axes. Here is what the variants share: parameters, the place of a tile, the epilogue. Their main functions are in
-// `tile-kernel.ts` (GPUs) and `subgroup-kernel.ts` (CPU adapters), of which a page loads the one that its device takes;
+// `tile-kernel.ts` (GPUs), `subgroup-kernel.ts` and `quad-kernel.ts` (CPU adapters), of which a page loads the one that its device takes;
 // `variants.ts` chooses.
 
 import { type Binding, type Kernel, kernel, type Piece, type WgslFeature } from '../../gpu/index.ts';

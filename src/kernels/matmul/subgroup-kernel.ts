@@ -1,7 +1,7 @@
 import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 
-// For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches for each lane and
-// for each of its elements, nine instructions an element, and multiplies and adds in two, without a fused instruction. Subgroup operations
+// For adapters that compute on the CPU with subgroups of 8 or more, which is lavapipe (of 4: `quad-kernel.ts`). There a load is
+// expensive if its address differs between lanes: lavapipe branches for each lane and for each of its elements, nine instructions an element, and multiplies and adds in two, without a fused instruction. Subgroup operations
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //
 // So: an invocation holds `rowsPerThread` rows × `colsPerThread` of sums. A few steps of the inner axis are taken at a time: b comes as vec4s
@@ -16,20 +16,21 @@ export interface Operand {
   readonly four: boolean;
 }
 
+/** The subgroup has at least so many, and so many share the loads of a. */
+const sharedThreads = 8;
+/** Of the inner axis, taken at a time: 0.9 times as long as four, and half of the code to compile. */
+const steps = 2;
+
 export interface SubgroupSpec {
-  /** Rows of an invocation, a multiple of `sharedThreads`. */
+  /** Rows of an invocation, a multiple of 8. */
   readonly rowsPerThread: number;
   /** Columns of an invocation: any number, or, where the result is stored as vec4s, a multiple of 4. */
   readonly colsPerThread: number;
-  /** The subgroup has at least so many, and so many share the loads of a. */
-  readonly sharedThreads: 4 | 8;
   readonly a: Operand;
   readonly b: Operand;
-  /** Of the inner axis, taken at a time. */
-  readonly steps: 2 | 4;
-  /** The inner axis is not a multiple of `steps`. */
+  /** The inner axis is not a multiple of 2. */
   readonly ragged: boolean;
-  /** Over the inner axis, and turns of the innermost, of `steps` products each: see `inRuns`. */
+  /** Over the inner axis, and turns of the innermost, of two products each: see `inRuns`. */
   readonly loops: number;
   readonly innermost: number;
   readonly epilogue: EpilogueSpec;
@@ -37,7 +38,7 @@ export interface SubgroupSpec {
 
 /** `group`: threads of a workgroup. Loaded on demand, and so imports no values. */
 export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, times }: WgslTools): string {
-  const { rowsPerThread, sharedThreads, a, b, steps, ragged, loops, innermost, epilogue } = spec;
+  const { rowsPerThread, a, b, ragged, loops, innermost, epilogue } = spec;
   const across = group * spec.colsPerThread;
   // A column, or four that follow each other, is a lane's unit.
   const unit = epilogue.four ? 4 : 1;
@@ -53,13 +54,12 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
   const holders = (code: (j: number) => string) => times(held, code);
   const units = (code: (c: number) => string) => times(wide, code);
 
-  // Dawn asks of every broadcast whether its lane is there, which lavapipe does not know: a tenth of the time. SwiftShader's shuffle takes more.
-  const handed = sharedThreads === 8 ? 'subgroupShuffle' : 'subgroupBroadcast';
+  // Not by a broadcast: Dawn asks of each whether its lane is there, which lavapipe does not know: a tenth of the time.
   // Step i of row r, out of the vectors `name` that the lanes hold.
   const element = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
-    return `${handed}(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
+    return `subgroupShuffle(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
   };
   const placeA = (j: number) =>
     a.along === 'inner'

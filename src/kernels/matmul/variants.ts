@@ -9,6 +9,7 @@ import {
   splitSumKernel,
   wgslTools,
 } from './kernel-interface.ts';
+import type { QuadSpec } from './quad-kernel.ts';
 import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
 import type { TileForm, TileSpec } from './tile-kernel.ts';
 
@@ -94,8 +95,8 @@ const timeOfHeight = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
 /**
  * Multiply-adds of products that take a small kernel on subgroups of 4, SwiftShader's, and of those that take the smallest. Its compiler
- * takes 0.8 s for 40 × 8 sums a thread, 0.25 s for 16 × 4 and 0.13 s for 8 × 4, and a training step has dozens of kernels: a small
- * product would have to run hundreds or thousands of times until a larger one pays.
+ * takes 0.7 s for 32 × 8 sums a thread and 0.15 s for 16 × 4, and a training step has dozens of kernels: a small product would have to run hundreds or
+ * thousands of times until a larger one pays.
  */
 const SMALL_PRODUCT = 2 ** 22;
 const SMALLEST_PRODUCT = 2 ** 20;
@@ -109,12 +110,14 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
   }
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
-  const rowsPerThread = best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
+  // 40 rows are no faster than 32 there, and vec4s of a are 16.
+  const tall = sharedThreads === 8 ? heights : ([8, 16, 32] as const);
+  const rowsPerThread = best(tall, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
   const wasted = (colsPerThread: number) => {
     const across = groupOf(sharedThreads) * colsPerThread;
     return (Math.ceil(cols / across) * across) / cols;
   };
-  // Subgroups of 4 want more columns per thread: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
+  // Subgroups of 4 want more columns per thread.
   const narrow = sharedThreads === 8 ? 1 : 1.3;
   const colsPerThread =
     cols % 4 === 0
@@ -226,20 +229,16 @@ export function kernelOf(
   // Where there are none, nothing chooses this variant.
   const sharedThreads = device.profile.sharedThreads as 4 | 8;
   const { rowsPerThread, colsPerThread } = variant;
-  // On lavapipe two steps take 0.9 times as long as four, and half of the code to compile; SwiftShader selects every sum by lanes at the end of a
-  // turn, in 17 instructions, and takes longer by a quarter.
   const steps = sharedThreads === 8 ? 2 : 4;
   const innermost = INNERMOST / steps;
   // One loop for short products, whose time is in how it begins and ends.
   const turns = product.inner / steps;
   const loops = turns <= innermost ? 1 : turns <= 32 * innermost ? 2 : 4;
-  const spec: SubgroupSpec = {
+  const spec: SubgroupSpec | QuadSpec = {
     rowsPerThread,
     colsPerThread,
-    sharedThreads,
     a,
     b,
-    steps,
     ragged: product.inner % steps !== 0,
     loops,
     innermost,
@@ -248,14 +247,17 @@ export function kernelOf(
   const group = groupOf(sharedThreads);
   const vectorOf = ({ along, four }: Operand) =>
     four ? (along === 'inner' && steps === 2 ? 'vec2<T>' : 'vec4<T>') : 'T';
-  return memoized(spec, () =>
+  return memoized([sharedThreads, spec], () =>
     matmulKernel(
       {
         ...{ a: vectorOf(a), b: vectorOf(b) },
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,
-        wgsl: async () => (await loaded(import('./subgroup-kernel.ts'))).subgroupWgsl(spec, group, wgslTools),
+        wgsl: async () =>
+          sharedThreads === 8
+            ? (await loaded(import('./subgroup-kernel.ts'))).subgroupWgsl(spec, group, wgslTools)
+            : (await loaded(import('./quad-kernel.ts'))).quadWgsl(spec, group, wgslTools),
       },
       epilogue,
     ),
