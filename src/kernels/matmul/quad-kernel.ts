@@ -33,8 +33,6 @@ export function quadWgsl(spec: QuadSpec, group: number, { inRuns, list, times }:
   const wide = colsPerThread / unit;
   const type = epilogue.four ? 'vec4f' : 'f32';
   const quads = rowsPerThread / 4;
-  const each = (code: (r: number, c: number) => string) =>
-    times(rowsPerThread, (r) => times(colsPerThread, (c) => code(r, c)));
   // Step k + i, inside the matrix; and what was loaded of it, or zero beyond.
   const at = (i: number) => (ragged ? `min(k + ${i}u, p.end - 1u)` : `(k + ${i}u)`);
   const inside = (i: number, of: string, zero: string) => (ragged ? `select(${zero}, ${of}, k + ${i}u < p.end)` : of);
@@ -94,21 +92,18 @@ export function quadWgsl(spec: QuadSpec, group: number, { inRuns, list, times }:
     });
   };
 
-  const turned = (q: number, turn: number) =>
-    turn === 0 ? `a${q}` : `${['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'][turn]}(a${q})`;
-  const products = (r: number) => `{ let w = ${turned(Math.floor(r / 4), r % 4)};
+  const turns = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'];
+  const products = (r: number) => `{ let w = ${turns[r % 4]}(a${Math.floor(r / 4)});
       ${times(4, (i) => `let w${i} = w[${i}];`)}
       ${times(
         colsPerThread,
         (c) => `s${r}_${c} += fma(b3_${c}, w3, fma(b2_${c}, w2, fma(b1_${c}, w1, b0_${c} * w0)));`,
       )} }`;
 
-  const kept: [string, string][] = [];
-  for (let r = 0; r < rowsPerThread; r++) for (let c = 0; c < colsPerThread; c++) kept.push([`s${r}_${c}`, 'f32']);
+  const variables: [string, string][] = [];
+  for (let r = 0; r < rowsPerThread; r++) for (let c = 0; c < colsPerThread; c++) variables.push([`s${r}_${c}`, 'f32']);
   // Row sums of a: each lane sums what it loads; at the end they are brought together, in the order of the rows.
-  const totals: [string, string][] = epilogue.rowSums
-    ? Array.from({ length: quads }, (_, q) => [`total${q}`, 'vec4f'])
-    : [];
+  if (epilogue.rowSums) for (let q = 0; q < quads; q++) variables.push([`total${q}`, 'vec4f']);
   const total = (row: number) => {
     const [q, lane] = isTall
       ? [Math.floor(row / 16) * 4 + (row % 4), Math.floor(row / 4) % 4]
@@ -118,9 +113,9 @@ export function quadWgsl(spec: QuadSpec, group: number, { inRuns, list, times }:
   const storeTotals = `
   var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, total)});
   if (p.col == 0u && l == 0u) {
-    let count = rowsFrom(p.row);
-    for (var i = 0u; i < count; i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
+    for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
   }`;
+  // How many are stored is known when it runs: see `maxRows`. A quad's rows lie in another order in each lane: all of them are visited.
   const stored = (i: number) => {
     const r = Math.floor(i / wide);
     return unit === 1 ? `s${r}_${i % wide}` : `vec4f(${list(4, (n) => `s${r}_${4 * (i % wide) + n}`)})`;
@@ -138,20 +133,18 @@ fn main(
   // Rows and columns beyond the edge repeat the last ones and are not stored.
   ${times(quads, placeA)}
   ${times(wide, placeB)}
-  ${each((r, c) => `var s${r}_${c} = 0.0;`)}
-  ${totals.map(([name]) => `var ${name} = vec4f();`).join('\n')}
+  ${variables.map(([name, type]) => `var ${name} = ${type}();`).join('\n')}
   ${inRuns(
-    Object.fromEntries([...kept, ...totals]),
+    Object.fromEntries(variables),
     { counter: 'k', from: 'p.k', to: 'p.end', by: '4u' },
     `    ${times(quads, loadA)}
     ${times(wide, loadB)}
-    ${totals.map(([name], q) => `${name} += a${q};`).join('\n')}
+    ${epilogue.rowSums ? times(quads, (q) => `total${q} += a${q};`) : ''}
     ${times(rowsPerThread, products)}`,
     { loops, innermost },
   )}
   ${epilogue.rowSums ? storeTotals : ''}
   var kept = array<${type}, ${rowsPerThread * wide}>(${list(rowsPerThread * wide, stored)});
-  // Known when it runs: see \`maxRows\`. A quad's rows lie in another order in each lane, and so all of a quad's are visited.
   let count = ${wide}u * min(params.maxRows, (rowsFrom(p.row) + 15u) / 16u * 16u);
   for (var i = 0u; i < count; i++) {
     let r = i / ${wide}u;
