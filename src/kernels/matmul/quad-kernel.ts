@@ -25,8 +25,8 @@ export interface QuadSpec {
   readonly epilogue: EpilogueSpec;
 }
 
-/** `group`: threads of a workgroup. Loaded on demand, and so imports no values. */
-export function quadWgsl(spec: QuadSpec, group: number, { inRuns, list, times }: WgslTools): string {
+/** As that of `subgroup-kernel.ts`, in whose place it is loaded. `group`: threads of a workgroup. Imports no values, as it is loaded on demand. */
+export function subgroupWgsl(spec: QuadSpec, group: number, { inRuns, list, times }: WgslTools): string {
   const { rowsPerThread, colsPerThread, a, b, ragged, loops, innermost, epilogue } = spec;
   // A column, or four that follow each other, is a lane's unit.
   const unit = epilogue.four ? 4 : 1;

@@ -9,7 +9,6 @@ import {
   splitSumKernel,
   wgslTools,
 } from './kernel-interface.ts';
-import type { QuadSpec } from './quad-kernel.ts';
 import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
 import type { TileForm, TileSpec } from './tile-kernel.ts';
 
@@ -111,8 +110,10 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
   // 40 rows are no faster than 32 there, and vec4s of a are 16.
-  const tall = sharedThreads === 8 ? heights : ([8, 16, 32] as const);
-  const rowsPerThread = best(tall, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
+  const rowsPerThread = best(
+    heights.slice(0, sharedThreads === 8 ? 4 : 3),
+    (n) => Math.ceil(rows / n) * n * timeOfHeight[n],
+  );
   const wasted = (colsPerThread: number) => {
     const across = groupOf(sharedThreads) * colsPerThread;
     return (Math.ceil(cols / across) * across) / cols;
@@ -234,7 +235,7 @@ export function kernelOf(
   // One loop for short products, whose time is in how it begins and ends.
   const turns = product.inner / steps;
   const loops = turns <= innermost ? 1 : turns <= 32 * innermost ? 2 : 4;
-  const spec: SubgroupSpec | QuadSpec = {
+  const spec: SubgroupSpec = {
     rowsPerThread,
     colsPerThread,
     a,
@@ -255,9 +256,9 @@ export function kernelOf(
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,
         wgsl: async () =>
-          sharedThreads === 8
-            ? (await loaded(import('./subgroup-kernel.ts'))).subgroupWgsl(spec, group, wgslTools)
-            : (await loaded(import('./quad-kernel.ts'))).quadWgsl(spec, group, wgslTools),
+          (
+            await loaded(sharedThreads === 8 ? import('./subgroup-kernel.ts') : import('./quad-kernel.ts'))
+          ).subgroupWgsl(spec, group, wgslTools),
       },
       epilogue,
     ),
