@@ -47,6 +47,7 @@ const longest = [
   'kernels/zeroseg/grouping',
   'cli/bench/workloads',
   'cli/commands/segment',
+  'cli/gpu-model/every-kernel',
   'cli/gpu-model/library-kernels',
   'cli/commands/commands',
   'cli/weights/malicious-files',

@@ -120,7 +120,7 @@ async function launchesOfAll(
 }
 
 /** Launches with the same key touch memory in the same way. */
-function keyOf({ kernel, element, params, constants, grid, tensors }: Launch): string {
+export function keyOf({ kernel, element, params, constants, grid, tensors }: Launch): string {
   const sizes = tensors.map(({ storage }) => storage.bytes);
   return JSON.stringify([kernel.name, element, kernel.code, params, constants, grid, sizes]);
 }
@@ -153,7 +153,8 @@ export function launchesOnGpu(device: Device, body: () => Results, variants?: Re
   return onGpu(device, 'nvidia', variants, () => launchesOf(device, body));
 }
 
-function onGpu<R>(
+/** Records as on a GPU of that vendor, whatever the device. */
+export function onGpu<R>(
   device: Device,
   vendor: Gpu['vendor'],
   variants: ReadonlyMap<string, string> | undefined,

@@ -188,6 +188,12 @@ class InstrumentedLaunch implements Disposable {
 
   async #build({ kernel, tensors, params, constants }: Launch, { source: code, dropped }: Instrumented): Promise<void> {
     const { gpu } = this.#device;
+    const most = gpu.limits.maxStorageBuffersPerShaderStage;
+    const buffers = kernel.names.filter((name) => !dropped.has(name)).length;
+    if (buffers >= most) {
+      const words = `${kernel.name}: reads and changes ${buffers} buffers, and a trace takes one more; this device has ${most}`;
+      throw new KernelError(kernel.name, words, code);
+    }
     const entries: GPUBindGroupLayoutEntry[] = [];
     const bound: GPUBindGroupEntry[] = [];
     const bind = (binding: number, type: GPUBufferBindingType, buffer: GPUBuffer) => {
