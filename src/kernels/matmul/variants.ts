@@ -109,11 +109,7 @@ function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product):
   }
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
-  // 40 rows are no faster than 32 there, and vec4s of a are 16.
-  const rowsPerThread = best(
-    heights.slice(0, sharedThreads === 8 ? 4 : 3),
-    (n) => Math.ceil(rows / n) * n * timeOfHeight[n],
-  );
+  const rowsPerThread = best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
   const wasted = (colsPerThread: number) => {
     const across = groupOf(sharedThreads) * colsPerThread;
     return (Math.ceil(cols / across) * across) / cols;
@@ -248,7 +244,8 @@ export function kernelOf(
   const group = groupOf(sharedThreads);
   const vectorOf = ({ along, four }: Operand) =>
     four ? (along === 'inner' && steps === 2 ? 'vec2<T>' : 'vec4<T>') : 'T';
-  return memoized([sharedThreads, spec], () =>
+  // `innermost` tells the two kernels with subgroups apart.
+  return memoized(spec, () =>
     matmulKernel(
       {
         ...{ a: vectorOf(a), b: vectorOf(b) },
