@@ -3,7 +3,7 @@
 import { countOf, readOptions, refuse } from '../options.mjs';
 
 // Read when the GPU is opened: Dawn gives no experimental feature without it.
-process.env.ZEROSEG_DAWN_FEATURES ??= 'allow_unsafe_apis';
+process.env.ZEROSEG_DAWN_FEATURES ??= 'allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model';
 
 const { cast, free, gradients, linear, matmul, openDevice, readAll, step, useSubgroupMatrices, variable } =
   await import('../../dist/index.js');

@@ -25,7 +25,7 @@ const config = (
 type Configs = readonly [MatrixConfig, ...MatrixConfig[]];
 /** What adapters list, as far as kernels may take it. */
 export const matrixConfigs: Readonly<
-  Record<'apple' | 'nvidia' | 'intel' | 'square' | 'oblong' | 'oblongWide', Configs>
+  Record<'apple' | 'nvidia' | 'intel' | 'square' | 'oblong' | 'oblongWide' | 'large' | 'shallow', Configs>
 > = {
   /** Dawn on Metal. */
   apple: [config('f32', 'f32', 8, 8, 8), config('f16', 'f16', 8, 8, 8)],
@@ -37,6 +37,8 @@ export const matrixConfigs: Readonly<
   oblong: [config('f32', 'f32', 16, 8, 16)],
   oblongWide: [config('f32', 'f32', 8, 16, 8)],
   square: [config('f16', 'f32', 8, 8, 8)],
+  large: [config('f32', 'f32', 16, 16, 16)],
+  shallow: [config('f32', 'f32', 16, 16, 8)],
 };
 
 /** What a left or right matrix is, other than one in memory. */

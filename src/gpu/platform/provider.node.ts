@@ -103,7 +103,7 @@ const NOBODY = 'no adapter';
 
 function dawnFor(create: Create, adapter: string, kind: string = adapter): GPU {
   // Toggles of Dawn, such as `allow_unsafe_apis`, without which it gives no experimental features.
-  const toggles = process.env['ZEROSEG_DAWN_FEATURES'] ?? '';
+  const toggles = (process.env['ZEROSEG_DAWN_FEATURES'] ?? '').replaceAll(' ', '');
   const key = toggles ? `${kind} with ${toggles}` : kind;
   let dawn = instances.get(key);
   if (!dawn) {

@@ -8,6 +8,7 @@ import {
   candidateVariants,
   chooseVariant,
   formatVariant,
+  type MatmulVariant,
   type Product,
   productClass,
   productsOf,
@@ -19,7 +20,10 @@ export interface TuneOptions {
   readonly again?: boolean;
   /** Runs of each variant; the median decides. Default: 5. */
   readonly runs?: number;
-  /** Whether what was found is kept for later runs on this adapter. Default: true. */
+  /**
+   * Whether what was found is kept for later runs on this adapter. Default: true. Never after `useHalfSums` or `useSubgroupMatrices`: later
+   * runs may do without.
+   */
   readonly save?: boolean;
   /** Told after each product. */
   readonly progress?: (found: Tuned, done: number, of: number) => void;
@@ -65,7 +69,7 @@ export async function tune(device: Device, body: () => unknown, options: TuneOpt
     results.push(found);
     progress?.(found, results.length, classes.size);
   }
-  if (save && results.length > 0) await saveTuning(device);
+  if (save && !device.form && results.length > 0) await saveTuning(device);
   return results;
 }
 
@@ -81,7 +85,7 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
     for (const which of ['a', 'b'] as const) values.push(operandOf(device, product, which));
     prepare = await step(device, {}, () => values.map((t) => cast(t, product.dtype as 'f32' | 'f16')));
     const operands = prepare({}) as [Tensor, Tensor];
-    let reference: Float32Array | undefined;
+    let reference = device.form && (await usualResult(device, work, product, operands));
     for (const variant of candidateVariants(device, product)) {
       device.tuned.set(work, formatVariant(variant));
       const run = (await step(device, {}, () => multiply(product, ...operands))) as Step<never, Tensor>;
@@ -113,6 +117,24 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
   device.tuned.set(work, best.variant);
   const before = ranked.find(({ variant }) => variant === usual)?.ms ?? best.ms;
   return { work, chosen: best.variant, before, after: best.ms, tried: [...ranked, ...wrong] };
+}
+
+/** The product by the usual tiles, where a program has asked for another way: what that computes is compared with them, not with itself. */
+async function usualResult(
+  device: Device,
+  work: string,
+  product: Product,
+  operands: readonly [Tensor, Tensor],
+): Promise<Float32Array> {
+  const { form } = device;
+  device.tuned.set(work, formatVariant(candidateVariants(device, product)[0] as MatmulVariant));
+  Reflect.deleteProperty(device, 'form');
+  try {
+    using run = (await step(device, {}, () => multiply(product, ...operands))) as Step<never, Tensor>;
+    return (await read(cast(run({}), 'f32'))) as Float32Array;
+  } finally {
+    if (form) device.form = form;
+  }
 }
 
 /** Random values between -1 and 1 of a product's operand, as it lies in memory. */
