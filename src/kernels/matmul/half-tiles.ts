@@ -1,15 +1,18 @@
-// The tiles of `tile-kernel.ts` for operands in f16, and others that are made of them. Loaded on demand, and so imports no values.
+// What is made of the tiles of `tile-kernel.ts`: those for operands in f16, and others. Loaded on demand, with those for Apple's GPUs.
+import { directWgsl } from './direct-tiles.ts';
 import type { WgslTools } from './kernel-interface.ts';
 import type { TileSpec } from './tile-kernel.ts';
 
 /**
- * The tiles that a device takes: what a program has asked for, or by the vendor where operands are in f16. Workgroup memory bounds Apple's
- * GPUs, and halves take half of it; on others widening them costs what that saves, by the model of GPUs.
+ * The tiles that a device takes: what a program has asked for, or by the vendor. Workgroup memory bounds Apple's GPUs, and halves take half of
+ * it; on others widening them costs what that saves, by the model of GPUs. Large tiles of f32 in whole vec4s are there those of `direct-tiles.ts`.
  */
 export function formed(wgsl: string, spec: TileSpec, tools: WgslTools): string {
-  const { form } = spec;
+  const { form, threadTile, a, b, epilogue } = spec;
   if (typeof form === 'object') return form.wgsl(wgsl, spec, { ...tools, halfTiles });
-  return form && /^app/.test(form) ? halfTiles(wgsl, spec) : wgsl;
+  if (/^f16app/.test(form)) return halfTiles(wgsl, spec);
+  const isFour = a.four && b.four && epilogue.four;
+  return /^f32app/.test(form) && isFour && threadTile === 8 ? directWgsl(spec, tools) : wgsl;
 }
 
 /**

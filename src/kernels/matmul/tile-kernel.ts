@@ -11,8 +11,8 @@ export interface TileSpec {
   /** Over the inner axis: see `inRuns`. */
   readonly loops: number;
   readonly epilogue: EpilogueSpec;
-  /** What is made of the usual tiles: what the device was told to take, else of operands in f16 by its vendor. See `half-tiles.ts`. */
-  readonly form: TileForm | string | false;
+  /** What is made of the usual tiles: what the device was told to take, else by the operands' dtype and its vendor. See `half-tiles.ts`. */
+  readonly form: TileForm | string;
 }
 
 /** A way to compute tiles that is taken where a program asks for it. */

@@ -164,7 +164,7 @@ export function formatVariant(variant: MatmulVariant): string {
 /** What {@link formatVariant} wrote; `undefined` for anything else, for instance of another version. */
 export function parseVariant(text: string): MatmulVariant | undefined {
   const [, rows, cols, side, parts] =
-    /^(?:subgroup (8|16|32|40) ([34568])|tile ([48]) ([1-9]|[1-5]\d|6[0-4]))$/.exec(text) ?? [];
+    /^(?:subgroup (8|16|32|40) ([3-68])|tile ([48]) ([1-9]|[1-5]\d|6[0-4]))$/.exec(text) ?? [];
   if (rows) return { kind: 'subgroup', rowsPerThread: Number(rows), colsPerThread: Number(cols) };
   return side ? { kind: 'tile', threadTile: Number(side) as 4 | 8, splitK: Number(parts) } : undefined;
 }
@@ -199,9 +199,8 @@ export function kernelOf(
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
     const side = 8 * threadTile;
-    // Of f32 there are the usual tiles, unless a program asks for others.
-    const form =
-      (device.form?.(product.dtype) as TileForm | undefined) ?? (product.dtype === 'f16' && device.adapter.vendor);
+    // Of f32 there are the usual tiles, unless a program asks for others or the GPU is Apple's.
+    const form = (device.form?.(product.dtype) as TileForm | undefined) ?? product.dtype + device.adapter.vendor;
     const spec: TileSpec = { threadTile, a, b, loops, epilogue, form };
     return memoized(spec, () =>
       matmulKernel(
@@ -212,7 +211,8 @@ export function kernelOf(
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
           wgsl: async () => {
-            const isUsual = a.four && b.four && epilogue.four && !form;
+            // Usual are tiles of f32 in whole vec4s, but Apple's.
+            const isUsual = a.four && b.four && epilogue.four && /2(?!app)/.test(form as string);
             const special = isUsual ? undefined : await loaded(import('./ragged-tiles.ts'));
             const wgsl = (await loaded(import('./tile-kernel.ts'))).tileWgsl(spec, wgslTools, special);
             return special ? special.formed(wgsl, spec, wgslTools) : wgsl;

@@ -50,7 +50,7 @@ async function messagesOf(
   epilogue: EpilogueSpec,
   change = (code: string) => code,
 ): Promise<string[]> {
-  const spec = { threadTile, a, b, loops, epilogue, form: false } as const;
+  const spec = { threadTile, a, b, loops, epilogue, form: 'f32' } as const;
   const kernel = matmulKernel(
     {
       a: 'vec4<T>',
