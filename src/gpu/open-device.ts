@@ -73,9 +73,9 @@ async function request(
   const info = adapter.info;
   try {
     const gpu = await adapter.requestDevice({
-      // The last is `chromium-experimental-subgroup-matrix`.
+      // The last are `timestamp-query` and `chromium-experimental-subgroup-matrix`.
       requiredFeatures: [...adapter.features].filter((name) =>
-        /^(shader-f16|subgroups|timestamp-query)$|p-matrix$/.test(name),
+        /^(shader-f16|subgroups)$|p-(query|matrix)$/.test(name),
       ) as GPUFeatureName[],
       requiredLimits,
     });

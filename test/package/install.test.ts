@@ -50,7 +50,7 @@ describe('what is packed', () => {
 });
 
 describe("a page's project: @zeroseg/core without what Node alone needs", () => {
-  it('installs at most 3.65 MB, and no adapter', async () => {
+  it('installs at most 3.7 MB, and no adapter', async () => {
     const page = await install('size', ['@zeroseg/core'], { omitOptional: true });
     const installed = (await readdir(join(page, 'node_modules'))).filter((name) => !name.startsWith('.')).sort();
     expect(installed).toEqual([
@@ -63,7 +63,7 @@ describe("a page's project: @zeroseg/core without what Node alone needs", () => 
       'iobuffer',
       'tinyqueue',
     ]);
-    expect(await bytesBelow(join(page, 'node_modules'))).toBeLessThan(3.65 * MB);
+    expect(await bytesBelow(join(page, 'node_modules'))).toBeLessThan(3.7 * MB);
   });
 });
 

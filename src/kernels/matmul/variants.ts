@@ -212,7 +212,7 @@ export function kernelOf(
           colsPerWorkgroup: side,
           wgsl: async () => {
             // Usual are tiles of f32 in whole vec4s, but Apple's.
-            const isUsual = a.four && b.four && epilogue.four && /2(?!app)/.test(form as string);
+            const isUsual = a.four && b.four && epilogue.four && /2(?!ap)/.test(form as string);
             const special = isUsual ? undefined : await loaded(import('./ragged-tiles.ts'));
             const wgsl = (await loaded(import('./tile-kernel.ts'))).tileWgsl(spec, wgslTools, special);
             return special ? special.formed(wgsl, spec, wgslTools) : wgsl;
