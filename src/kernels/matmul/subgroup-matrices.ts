@@ -27,8 +27,8 @@ interface MatrixAdapter {
  * Lets products on this device be computed by its matrix units (tensor cores, Apple's simdgroup matrices), from now on: `matmul`, `linear`
  * and what else multiplies matrices, with their gradients. It needs WebGPU's experimental feature
  * `chromium-experimental-subgroup-matrix`: in Chrome the flag `chrome://flags/#enable-unsafe-webgpu`, in Node the environment variable
- * `ZEROSEG_DAWN_FEATURES=allow_unsafe_apis` before the device is opened, and on NVIDIA's GPUs what [adapters](../../../docs/adapters.md#matrix-units)
- * names beside it. Nothing changes on CPU adapters.
+ * `ZEROSEG_DAWN_FEATURES=allow_unsafe_apis` before the device is opened; on NVIDIA's GPUs f16 may need `vulkan_enable_f16_on_nvidia` beside
+ * it, with a comma between. Nothing changes on CPU adapters.
  *
  * Sums are f32 as ever. Products of f16 are taken where a unit multiplies f16 and sums in f32, or multiplies f32, to which f16 is widened
  * exactly; products of f32 where a unit multiplies f32. Others stay as they are. How a unit rounds while it adds up is up to the GPU: WGSL
