@@ -1,5 +1,5 @@
-import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
-import type { Operand } from './subgroup-kernel.ts';
+import type { WgslTools } from './kernel-interface.ts';
+import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
 
 // For CPU adapters with subgroups of 4, which is SwiftShader. Its compiler makes code that is long for what it does: 80 instructions a load of an element
 // in four lanes, however they lie; some 20 a broadcast; nine for every sum at the end of a turn, which it stores through a mask of lanes;
@@ -10,23 +10,8 @@ import type { Operand } from './subgroup-kernel.ts';
 // four by its columns. Sums are scalars, whose products are added up in a register before they are added to it. Operands are
 // taken out of their vectors once. b comes first in a product, since it is the first that is moved.
 
-export interface QuadSpec {
-  /** Rows of an invocation, a multiple of 4. */
-  readonly rowsPerThread: number;
-  /** Columns of an invocation: any number, or, where the result is stored as vec4s, a multiple of 4. */
-  readonly colsPerThread: number;
-  readonly a: Operand;
-  readonly b: Operand;
-  /** The inner axis is not a multiple of 4. */
-  readonly ragged: boolean;
-  /** Over the inner axis, and turns of the innermost, of four products each: see `inRuns`. */
-  readonly loops: number;
-  readonly innermost: number;
-  readonly epilogue: EpilogueSpec;
-}
-
 /** As that of `subgroup-kernel.ts`, in whose place it is loaded. `group`: threads of a workgroup. Imports no values, as it is loaded on demand. */
-export function subgroupWgsl(spec: QuadSpec, group: number, { inRuns, list, times }: WgslTools): string {
+export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, times }: WgslTools): string {
   const { rowsPerThread, colsPerThread, a, b, ragged, loops, innermost, epilogue } = spec;
   // A column, or four that follow each other, is a lane's unit.
   const unit = epilogue.four ? 4 : 1;

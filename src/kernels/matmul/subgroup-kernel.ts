@@ -21,16 +21,17 @@ const sharedThreads = 8;
 /** Of the inner axis, taken at a time: 0.9 times as long as four, and half of the code to compile. */
 const steps = 2;
 
+/** What a kernel with subgroups computes: this one, or that of `quad-kernel.ts`, which takes four steps of the inner axis at a time. */
 export interface SubgroupSpec {
-  /** Rows of an invocation, a multiple of 8. */
+  /** Rows of an invocation, a multiple of 8 (of quads, of 4). */
   readonly rowsPerThread: number;
   /** Columns of an invocation: any number, or, where the result is stored as vec4s, a multiple of 4. */
   readonly colsPerThread: number;
   readonly a: Operand;
   readonly b: Operand;
-  /** The inner axis is not a multiple of 2. */
+  /** The inner axis is not a multiple of the steps. */
   readonly ragged: boolean;
-  /** Over the inner axis, and turns of the innermost, of two products each: see `inRuns`. */
+  /** Over the inner axis, and turns of the innermost, of as many products each as there are steps: see `inRuns`. */
   readonly loops: number;
   readonly innermost: number;
   readonly epilogue: EpilogueSpec;
